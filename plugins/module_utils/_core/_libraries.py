@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The third-party libraries, imported in one place.
+
+Modules must be importable where the libraries are missing (documentation, sanity tests, a remote host that
+nobody prepared), so each import is guarded here and asked for with `require_libraries()` before work starts.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .errors import LibraryMissing
+
+_MISSING: dict[str, str] = {}
+
+try:
+    import certifi
+    import requests
+    import urllib3
+except ImportError as exc:
+    _MISSING["requests"] = str(exc)
+
+try:
+    import msal
+except ImportError as exc:
+    _MISSING["msal"] = str(exc)
+
+try:
+    import cryptography
+    import jwt
+except ImportError as exc:
+    _MISSING["PyJWT[crypto]"] = str(exc)
+
+__all__ = ["certifi", "cryptography", "jwt", "msal", "requests", "require_libraries", "urllib3"]
+
+
+def require_libraries() -> None:
+    """Raise `LibraryMissing` with the command that installs what is missing; return quietly otherwise."""
+    if not _MISSING:
+        return
+    names = " ".join(f"'{name}'" if "[" in name else name for name in sorted(_MISSING))
+    raise LibraryMissing(
+        f"The Python libraries {', '.join(sorted(_MISSING))} are missing for {sys.executable}.",
+        next_step=f"Install them for that interpreter: {sys.executable} -m pip install {names}",
+        service_message="; ".join(_MISSING.values()),
+    )

@@ -1,0 +1,383 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""HTTPS with patience: one session, one TLS context, retries that obey the service, a deadline over all attempts.
+
+What is retried follows HTTP semantics (RFC 9110, sections 9.2.2 and 10.2.3): a request that is safe to repeat is
+repeated after a broken connection and after 429, 500, 502, 503 and 504; any other only when the service said that it
+did not process it (429, 503). `Retry-After` is obeyed; the Defender API's quota text ("1500 per 01:00:00") stands in
+where the header is missing; else exponential back-off with full jitter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._libraries import certifi, requests, require_libraries, urllib3
+from .errors import OptionError, ServiceError, Throttled, TransportError, excerpt
+
+_RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
+_NOT_PROCESSED_STATUS = frozenset({429, 503})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "PUT"})
+_QUOTA_TEXT = re.compile(r"per (\d{2}):(\d{2}):(\d{2})")
+_BACKOFF_BASE_SECONDS = 1.0
+_BACKOFF_CAP_SECONDS = 30.0
+_QUOTA_DEFAULT_SECONDS = 60.0
+_CHUNK_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """How to reach the services.
+
+    :param ca_path: a PEM file of certificate authorities to trust instead of the platform's; None for the platform's.
+    :param validate_certs: False switches TLS verification off, for a laboratory only.
+    :param proxy: URL of the proxy for all requests; None follows the environment (`HTTPS_PROXY`, `NO_PROXY`).
+    :param timeout: seconds to wait for a connection, and for each part of an answer.
+    :param deadline: seconds for one call with all its retries.
+    """
+
+    ca_path: str | None = None
+    validate_certs: bool = True
+    proxy: str | None = None
+    timeout: float = 30.0
+    deadline: float = 300.0
+    user_agent: str = "m365d.partner"
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, read to its end. Header names are lower case."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+    attempted: str = ""
+    tenant_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The body as text (UTF-8, a byte order mark removed)."""
+        return self.content.decode("utf-8-sig", errors="replace")
+
+    @property
+    def request_id(self) -> str | None:
+        """The id under which the service logged this request."""
+        return self.headers.get("request-id") or self.headers.get("x-ms-request-id")
+
+    def json(self) -> Any:
+        """Return the parsed body; raise `TransportError` where it is not JSON."""
+        try:
+            return json.loads(self.text)
+        except ValueError as exc:
+            raise TransportError(
+                f"{origin_of(self.url)} answered something that is not JSON (content type {self.headers.get('content-type', 'unknown')}).",
+                attempted=self.attempted,
+                tenant_id=self.tenant_id,
+                state="unreachable",
+                http_status=self.status,
+                request_id=self.request_id,
+                service_message=excerpt(self.text),
+                next_step="Check that the URL is the service's own and that no proxy or sign-in page answers in its place.",
+            ) from exc
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of `url` in one canonical form (RFC 6454): lower case, with the port."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+@lru_cache(maxsize=16)
+def _tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
+    """Return the TLS context; cached, since loading the authorities costs some 20 ms and workers inherit it by fork."""
+    context: ssl.SSLContext = urllib3.util.ssl_.create_urllib3_context()
+    if not validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context.check_hostname = True
+    context.verify_mode = ssl.CERT_REQUIRED
+    path = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    try:
+        if os.path.isdir(path):
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except (OSError, ssl.SSLError) as exc:
+        raise OptionError(
+            f"The certificate authorities in '{path}' cannot be read: {exc}.",
+            next_step="Give ca_path as a readable PEM file, or leave it out to trust the platform's authorities.",
+            state="unreachable",
+            scope="credential",
+        ) from exc
+    return context
+
+
+def prepare_tls(settings: TransportSettings) -> None:
+    """Build the TLS context now, so that processes forked later share it."""
+    require_libraries()
+    _tls_context(settings.ca_path, settings.validate_certs)
+
+
+def _build_session(settings: TransportSettings) -> Any:
+    require_libraries()
+    context = _tls_context(settings.ca_path, settings.validate_certs)
+
+    class _Adapter(requests.adapters.HTTPAdapter):
+        """Uses the shared TLS context alone; requests would load its own authorities into it on each connection."""
+
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=context, **kwargs)
+
+        def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+            return super().proxy_manager_for(proxy, ssl_context=context, **kwargs)
+
+        def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+            conn.cert_reqs = "CERT_REQUIRED" if settings.validate_certs else "CERT_NONE"
+
+    class _Session(requests.Session):
+        """Takes proxies from the environment, but neither authorities (`ca_path` decides) nor passwords (`.netrc`)."""
+
+        def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+            merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            merged["verify"] = settings.validate_certs
+            return merged
+
+    session = _Session()
+    session.auth = _keep_authorization
+    adapter = _Adapter(pool_connections=64, pool_maxsize=64)
+    session.mount("https://", adapter)
+    session.headers.update({"User-Agent": settings.user_agent, "Accept": "application/json"})
+    if settings.proxy:
+        session.proxies = {"https": settings.proxy}
+    return session
+
+
+def _keep_authorization(request: Any) -> Any:
+    """Stand in for `.netrc`: a session that has an auth callable does not look up that file."""
+    return request
+
+
+class Transport:
+    """Sends requests. One per process and settings; threads may share it.
+
+    :param settings: how to reach the services.
+    :param clock, sleep, jitter: the passing of time and chance, exchangeable for tests.
+    """
+
+    def __init__(
+        self,
+        settings: TransportSettings,
+        *,
+        session: Any = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.settings = settings
+        self.session = session if session is not None else _build_session(settings)
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self.requests_sent = 0
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        attempted: str,
+        tenant_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json_body: Any = None,
+        form: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        deadline: float | None = None,
+    ) -> Response:
+        """Send one request, repeat it where that is safe, and return the last answer, whatever its status.
+
+        :param attempted: what is being done, for messages ("listing incidents").
+        :param repeatable: whether sending it twice does no harm; by default decided by the method.
+        :param deadline: seconds for all attempts; by default the settings'.
+        :raises TransportError: when no complete answer came within the deadline.
+        """
+        repeatable = method in _SAFE_METHODS if repeatable is None else repeatable
+        end = self._clock() + (self.settings.deadline if deadline is None else deadline)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = self._send_once(
+                    method,
+                    url,
+                    headers=headers,
+                    params=params,
+                    json_body=json_body,
+                    form=form,
+                    end=end,
+                    attempted=attempted,
+                    tenant_id=tenant_id,
+                )
+            except requests.RequestException as exc:
+                error = self._transport_error(exc, url, attempted=attempted, tenant_id=tenant_id)
+                wait = self._backoff(attempt)
+                if not (error.retryable and (repeatable or _never_sent(exc))) or self._clock() + wait >= end:
+                    raise error from exc
+                self._sleep(wait)
+                continue
+            retried = _RETRIED_STATUS if repeatable else _NOT_PROCESSED_STATUS
+            if response.status not in retried:
+                return response
+            asked = retry_after(response)
+            wait = self._backoff(attempt) if asked is None else asked
+            if self._clock() + wait >= end:
+                return response
+            self._sleep(wait)
+
+    def _send_once(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None,
+        params: Mapping[str, Any] | None,
+        json_body: Any,
+        form: Mapping[str, str] | None,
+        end: float,
+        attempted: str,
+        tenant_id: str | None,
+    ) -> Response:
+        self.requests_sent += 1
+        timeout = max(0.1, min(self.settings.timeout, end - self._clock()))
+        with self.session.request(
+            method,
+            url,
+            headers={"client-request-id": str(uuid.uuid4()), **(headers or {})},
+            params=params,
+            json=json_body,
+            data=form,
+            timeout=(timeout, timeout),
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            chunks = []
+            for chunk in answer.iter_content(_CHUNK_BYTES):
+                chunks.append(chunk)
+                if self._clock() > end:
+                    raise requests.exceptions.ReadTimeout(f"the answer was not complete after {self.settings.deadline:g} s")
+            return Response(
+                status=answer.status_code,
+                url=url,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                content=b"".join(chunks),
+                attempted=attempted,
+                tenant_id=tenant_id,
+            )
+
+    def _backoff(self, attempt: int) -> float:
+        return self._jitter(0.0, min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2.0 ** (attempt - 1)))
+
+    def _transport_error(self, exc: Exception, url: str, *, attempted: str, tenant_id: str | None) -> TransportError:
+        message, next_step, retryable = _explain(exc, origin_of(url), self.settings)
+        return TransportError(
+            message, attempted=attempted, tenant_id=tenant_id, state="unreachable", next_step=next_step, retryable=retryable
+        )
+
+
+def _explain(exc: Exception, origin: str, settings: TransportSettings) -> tuple[str, str, bool]:
+    """Return cause, next step and whether a repetition may help, for an exception of requests."""
+    if isinstance(exc, requests.exceptions.SSLError):
+        now = f" (now {settings.ca_path})" if settings.ca_path else ""
+        return (
+            f"The TLS certificate of {origin} could not be verified: {_innermost(exc)}.",
+            f"If the service uses a private authority, name its PEM file in ca_path{now}; otherwise something intercepts the connection.",
+            False,
+        )
+    if isinstance(exc, requests.exceptions.ProxyError):
+        return (f"The proxy in front of {origin} refused or broke the connection.", "Check proxy, HTTPS_PROXY and NO_PROXY.", True)
+    if isinstance(exc, requests.exceptions.Timeout):
+        return (f"{origin} did not answer in time ({settings.timeout:g} s).", "Try again later, or raise timeout.", True)
+    if isinstance(exc, requests.exceptions.ConnectionError) and "NameResolutionError" in repr(exc):
+        return (f"The host of {origin} cannot be resolved.", "Check cloud, the URL options and this machine's name service.", False)
+    if isinstance(exc, requests.exceptions.ConnectionError):
+        return (f"{origin} cannot be reached: {_innermost(exc)}.", "Check the URL options, the proxy and the firewall.", True)
+    if isinstance(exc, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
+        return (f"The answer of {origin} broke off before its end.", "Try again later.", True)
+    return (f"The request to {origin} could not be made: {excerpt(str(exc))}.", "Check the URL options.", False)
+
+
+def _innermost(exc: BaseException) -> str:
+    """Return the text of the first cause, which names the fault; the outer ones name the library's layers."""
+    seen: BaseException = exc
+    for _depth in range(10):
+        in_arguments = next((argument for argument in seen.args if isinstance(argument, BaseException)), None)
+        inner = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__ or in_arguments
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    text = str(seen)
+    return excerpt(re.sub(r"^.*?object at 0x[0-9a-f]+>:\s*", "", text), limit=160).rstrip(".")
+
+
+def _never_sent(exc: Exception) -> bool:
+    """Whether the request cannot have reached the service, so that repeating it does nothing twice."""
+    return isinstance(exc, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(exc)
+
+
+def retry_after(response: Response) -> float | None:
+    """Return the seconds the service asks to wait, or None where it says nothing.
+
+    Read from `Retry-After` (seconds or a date, RFC 9110 section 10.2.3), else from the quota text of the Defender
+    API's 429 ("maximum allowed 45 per 00:01:00"); a 429 without either waits one minute, the quota's own unit there.
+    """
+    header = response.headers.get("retry-after", "").strip()
+    if header:
+        try:
+            return max(0.0, float(header))
+        except ValueError:
+            pass
+        try:
+            return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+        except (TypeError, ValueError):
+            pass
+    if response.status != 429:
+        return None
+    match = _QUOTA_TEXT.search(response.text)
+    if match:
+        hours, minutes, seconds = (int(part) for part in match.groups())
+        return float(hours * 3600 + minutes * 60 + seconds)
+    return _QUOTA_DEFAULT_SECONDS
+
+
+def throttled_error(response: Response) -> ServiceError:
+    """Return the error for a 429 that outlasted the deadline."""
+    wait = retry_after(response)
+    when = f"in {wait:.0f} s" if wait is not None else "later"
+    return Throttled(
+        "The service limits the number of requests, and the deadline was over before it would take the next one.",
+        attempted=response.attempted,
+        tenant_id=response.tenant_id,
+        state="unreachable",
+        http_status=response.status,
+        request_id=response.request_id,
+        service_message=response.text,
+        next_step=f"Try again {when}, ask for less at a time, or raise deadline.",
+        retryable=True,
+    )
