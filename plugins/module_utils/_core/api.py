@@ -228,8 +228,8 @@ def _make(
 
 def _forbidden(response: Response, code: str | None, message: str, roles: tuple[str, ...]) -> ServiceError:
     """Tell a missing role from a missing licence: the same 403 stands for both."""
-    match = re.search(r"API required roles: ([^.]*?)(?:, application roles: (.*?))?\.?$", message)
-    wanted = tuple(role.strip() for role in re.split(r"[,\s]+", match.group(1)) if role.strip()) if match else ()
+    match = re.search(r"API required roles: (.*?)(?:,\s*application roles:.*)?$", message)
+    wanted = tuple(role.strip(" .") for role in match.group(1).split(",") if role.strip(" .")) if match else ()
     held = ", ".join(roles) or "none"
     if wanted and not set(wanted) & set(roles):
         return _make(

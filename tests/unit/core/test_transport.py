@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+import requests
+import trustme
+from ansible_collections.m365d.partner.plugins.module_utils._core import transport as transport_module
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, TransportError
+from ansible_collections.m365d.partner.plugins.module_utils._core.transport import (
+    Response,
+    Transport,
+    TransportSettings,
+    origin_of,
+    retry_after,
+)
+from unit.support.http import Answer, scripted_transport
+
+URL = "https://graph.microsoft.com/v1.0/security/incidents"
+
+
+def _send(transport: Transport, method: str = "GET", **kwargs: object) -> Response:
+    return transport.send(method, URL, attempted="listing incidents", tenant_id="11111111-1111-4111-8111-000000000001", **kwargs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_safe_request_is_repeated_after_a_transient_status(status: int) -> None:
+    transport, session, clock = scripted_transport(Answer(status, {}), Answer(200, {"value": []}))
+    assert _send(transport).status == 200
+    assert session.lines() == [f"GET {URL}"] * 2
+    assert len(clock.slept) == 1
+
+
+@pytest.mark.parametrize(("status", "repeated"), [(429, True), (503, True), (500, False), (502, False), (504, False)])
+def test_an_unsafe_request_is_repeated_only_when_the_service_did_not_process_it(status: int, repeated: bool) -> None:
+    transport, session, _clock = scripted_transport(Answer(status, {}), Answer(200, {}))
+    answer = _send(transport, "PATCH", json_body={"status": "resolved"})
+    assert answer.status == (200 if repeated else status)
+    assert len(session.requests) == (2 if repeated else 1)
+
+
+def test_an_unsafe_request_is_not_repeated_after_a_connection_that_broke_while_answering() -> None:
+    transport, session, _clock = scripted_transport(Answer(raises=requests.exceptions.ConnectionError("reset by peer")))
+    with pytest.raises(TransportError, match="cannot be reached"):
+        _send(transport, "POST", json_body={})
+    assert len(session.requests) == 1
+
+
+def test_an_unsafe_request_is_repeated_when_the_connection_was_never_made() -> None:
+    transport, session, _clock = scripted_transport(Answer(raises=requests.exceptions.ConnectTimeout()), Answer(201, {}))
+    assert _send(transport, "POST", json_body={}).status == 201
+    assert len(session.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ({"Retry-After": "7"}, None, 7.0),
+        ({"Retry-After": "0"}, None, 0.0),
+        ({}, {"error": {"code": "429", "message": "API calls quota exceeded! maximum allowed 45 per 00:01:00"}}, 60.0),
+        ({}, {"error": {"code": "429", "message": "quota exceeded! maximum allowed 1500 per 01:00:00"}}, 3600.0),
+        ({}, {"error": {"code": "429", "message": "slow down"}}, 60.0),
+        ({"Retry-After": "soon"}, {"error": {"code": "429", "message": "slow down"}}, 60.0),
+    ],
+)
+def test_the_wait_after_429_is_what_the_service_asks_for(headers: dict[str, str], body: object, expected: float) -> None:
+    transport, _session, clock = scripted_transport(Answer(429, body, headers), Answer(200, {}), deadline=4000)
+    _send(transport)
+    assert clock.slept == [expected]
+
+
+def test_a_date_in_retry_after_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module.time, "time", lambda: 1_000_000.0)
+    response = Response(503, URL, {"retry-after": formatdate(1_000_030.0, usegmt=True)}, b"")
+    assert retry_after(response) == 30.0
+
+
+def test_a_status_without_a_wish_backs_off_exponentially_up_to_a_cap() -> None:
+    transport, _session, clock = scripted_transport(*[Answer(500, {})] * 8, Answer(200, {}), deadline=1000)
+    assert _send(transport).status == 200
+    assert clock.slept == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    transport, session, clock = scripted_transport(Answer(429, {}, {"Retry-After": "600"}), deadline=300)
+    assert _send(transport).status == 429
+    assert clock.slept == []
+    assert len(session.requests) == 1
+
+
+def test_retries_end_with_the_deadline() -> None:
+    transport, session, clock = scripted_transport(*[Answer(raises=requests.exceptions.ReadTimeout())] * 50, deadline=60)
+    with pytest.raises(TransportError, match="did not answer in time"):
+        _send(transport)
+    assert sum(clock.slept) < 60
+    assert len(session.requests) > 2
+
+
+def test_a_body_that_is_not_json_is_named_with_its_beginning() -> None:
+    transport, _session, _clock = scripted_transport(Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}))
+    with pytest.raises(TransportError) as caught:
+        _send(transport).json()
+    text = str(caught.value)
+    assert "not JSON" in text
+    assert "text/html" in text
+    assert "<html>Sign in</html>" in text
+    assert "11111111-1111-4111-8111-000000000001" in text
+
+
+def test_a_byte_order_mark_before_json_is_tolerated() -> None:
+    transport, _session, _clock = scripted_transport(Answer(200, b'\xef\xbb\xbf{"totalCount": 1}'))
+    assert _send(transport).json() == {"totalCount": 1}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://graph.microsoft.com/v1.0", "https://GRAPH.microsoft.com:443/beta", True),
+        ("https://graph.microsoft.com", "https://graph.microsoft.com:8443", False),
+        ("https://graph.microsoft.com", "https://graph.microsoft.com.example.org", False),
+        ("https://graph.microsoft.com", "http://graph.microsoft.com", False),
+        ("https://graph.microsoft.com", "https://graph.microsoft.com@example.org", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(one: str, other: str, same: bool) -> None:
+    assert (origin_of(one) == origin_of(other)) is same
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", "https://example.org/")
+            self.end_headers()
+        elif self.path == "/truncated":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b'{"value": [')
+        else:
+            body = b'{"authorization": "%s"}' % (self.headers.get("Authorization") or "").encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        return
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server(authority: trustme.CA) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"https://localhost:{httpd.server_port}"
+    httpd.shutdown()
+
+
+@pytest.fixture
+def ca_path(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def _get(settings: TransportSettings, url: str) -> Response:
+    return Transport(settings, sleep=lambda _seconds: None).send("GET", url, attempted="asking", deadline=5)
+
+
+def test_the_named_authority_is_trusted(server: str, ca_path: str) -> None:
+    assert _get(TransportSettings(ca_path=ca_path), f"{server}/").status == 200
+
+
+def test_an_unknown_authority_is_refused_with_the_option_that_cures_it(server: str) -> None:
+    with pytest.raises(TransportError) as caught:
+        _get(TransportSettings(), f"{server}/")
+    assert "certificate" in str(caught.value)
+    assert "ca_path" in str(caught.value)
+
+
+def test_authorities_from_the_environment_do_not_widen_the_named_one(
+    server: str, ca_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_path)
+    with pytest.raises(TransportError, match="certificate"):
+        _get(TransportSettings(ca_path=str(other)), f"{server}/")
+
+
+def test_a_certificate_for_another_host_is_refused(server: str, ca_path: str) -> None:
+    with pytest.raises(TransportError, match="certificate"):
+        _get(TransportSettings(ca_path=ca_path), server.replace("localhost", "127.0.0.1") + "/")
+
+
+def test_a_redirect_is_returned_and_not_followed(server: str, ca_path: str) -> None:
+    assert _get(TransportSettings(ca_path=ca_path), f"{server}/redirect").status == 302
+
+
+def test_a_truncated_answer_is_an_error_and_never_a_short_result(server: str, ca_path: str) -> None:
+    with pytest.raises(TransportError, match="broke off"):
+        Transport(TransportSettings(ca_path=ca_path)).send("GET", f"{server}/truncated", attempted="asking", deadline=0.5)
+
+
+def test_a_netrc_file_adds_no_credentials(server: str, ca_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login somebody password something\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert _get(TransportSettings(ca_path=ca_path), f"{server}/").json() == {"authorization": ""}
+
+
+def test_an_unreachable_host_is_named() -> None:
+    with pytest.raises(TransportError, match=r"https://localhost:1 cannot be reached: .*refused"):
+        Transport(TransportSettings()).send("GET", "https://localhost:1/", attempted="asking", deadline=0.2)
+
+
+def test_a_host_that_does_not_resolve_is_named() -> None:
+    with pytest.raises(TransportError, match="cannot be resolved"):
+        Transport(TransportSettings()).send("GET", "https://no-such-host.invalid/", attempted="asking", deadline=0.2)
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_an_unusable_authority_file_is_an_option_error(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(OptionError, match="ca_path"):
+        Transport(TransportSettings(ca_path=str(path)))
