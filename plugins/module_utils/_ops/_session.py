@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""From options to a tenant, a source of tokens and clients: what every operation starts with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .._core.api import ApiClient, TokenGetter
+from .._core.clouds import API_RESOURCES, Endpoints, resolve_endpoints
+from .._core.errors import OptionError
+from .._core.identity.cache import TokenCache
+from .._core.identity.select import credential_from_options
+from .._core.identity.source import TokenSource
+from .._core.identity.token import AccessToken
+from .._core.tenants import TenantInfo, parse_tenant, resolve_tenant
+from .._core.transport import Transport, TransportSettings
+from ._task import Task
+
+if TYPE_CHECKING:
+    from .._core.graph import GraphClient
+
+
+@dataclass(frozen=True)
+class Session:
+    """One tenant, reached with one credential.
+
+    :param tenant: the tenant, its id a GUID.
+    :param tokens: where tokens come from.
+    """
+
+    endpoints: Endpoints
+    transport: Transport
+    tokens: TokenSource
+    tenant: TenantInfo
+
+    def token_getter(self, resource: str) -> TokenGetter:
+        """Return a function that gets this tenant's token for a resource, by name or by App ID URI."""
+        uri = self.endpoints.resource_uri(resource)
+
+        def _get(force_refresh: bool, claims: str | None) -> AccessToken:
+            return self.tokens.get(self.tenant.tenant_id, uri, force_refresh=force_refresh, claims=claims)
+
+        return _get
+
+    def client(self, api: str = "graph") -> ApiClient:
+        """Return a client of the backend `graph` or `defender`; raise `OptionError` where the cloud has none."""
+        return ApiClient(
+            self.transport,
+            base_url=self.endpoints.base_url(api),
+            tenant_id=self.tenant.tenant_id,
+            get_token=self.token_getter(API_RESOURCES[api]),
+        )
+
+    def graph(self) -> GraphClient:
+        """Return a client of Microsoft Graph that knows its paging and its replication."""
+        from .._core.graph import GraphClient
+
+        return GraphClient(
+            self.transport,
+            base_url=self.endpoints.base_url("graph"),
+            tenant_id=self.tenant.tenant_id,
+            get_token=self.token_getter(API_RESOURCES["graph"]),
+        )
+
+
+def open_session(task: Task) -> Session:
+    """Return the session that the options of `task` describe.
+
+    No request is made, except to find the GUID of a tenant that is given by its domain.
+
+    :raises OptionError: for a tenant that is missing, malformed or not allowed, and for wrong connection options.
+    :raises CredentialError: for a credential that cannot be right.
+    """
+    params = task.params
+    tenant = requested_tenant(params)
+    endpoints = endpoints_of(params)
+    transport = transport_of(params)
+    tokens = token_source(task, endpoints=endpoints, transport=transport)
+    return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=resolve_tenant(tenant, endpoints, transport))
+
+
+def requested_tenant(params: Mapping[str, Any]) -> str:
+    """Return the tenant that the options name, as GUID or domain, after checking that it is allowed.
+
+    :raises OptionError: where it is missing, names no particular tenant, or is not among `allowed_tenants`.
+    """
+    text = params.get("tenant_id")
+    if not text:
+        raise OptionError(
+            "No tenant is given.",
+            next_step="Set tenant_id on the task, or m365d_tenant_id for the host; there is no default tenant.",
+        )
+    tenant = parse_tenant(text)
+    allowed: Sequence[str] | None = params.get("allowed_tenants")
+    if allowed is not None and tenant.lower() not in {parse_tenant(entry).lower() for entry in allowed}:
+        raise OptionError(
+            f"The tenant {tenant} is not among allowed_tenants; no request was made.",
+            tenant_id=tenant,
+            next_step="Add it to allowed_tenants in the same form (GUID or domain), or correct tenant_id.",
+        )
+    return tenant
+
+
+def endpoints_of(params: Mapping[str, Any]) -> Endpoints:
+    """Return the endpoints that the connection options name."""
+    return resolve_endpoints(
+        params["cloud"], login_url=params["login_url"], graph_url=params["graph_url"], defender_url=params["defender_url"]
+    )
+
+
+def transport_of(params: Mapping[str, Any]) -> Transport:
+    """Return the transport for the connection options: the same one for the same settings within a process.
+
+    :raises OptionError: for a time that is not positive, and for an unreadable `ca_path`.
+    """
+    for name in ("timeout", "deadline"):
+        if not params[name] > 0:
+            raise OptionError(f"{name} must be more than 0 seconds; got {params[name]:g}.", next_step=f"Correct {name}.")
+    settings = TransportSettings(
+        ca_path=params["ca_path"],
+        validate_certs=params["validate_certs"],
+        proxy=params["proxy"],
+        timeout=params["timeout"],
+        deadline=params["deadline"],
+    )
+    return _transport(settings, os.getpid())
+
+
+@lru_cache(maxsize=32)
+def _transport(settings: TransportSettings, _process: int) -> Transport:
+    """Return the transport of this process: its connections must not be shared with a fork."""
+    return Transport(settings)
+
+
+def token_source(task: Task, *, endpoints: Endpoints, transport: Transport) -> TokenSource:
+    """Return the source of tokens that the authentication options describe; no request is made.
+
+    :raises OptionError, CredentialError: for a credential that is missing, ambiguous or malformed.
+    """
+    params = task.params
+    credential = credential_from_options(params)
+    credential.validate()
+    directory = cache_directory(params, task.run_directory)
+    return TokenSource(
+        credential=credential,
+        client_id=params.get("client_id") or "",
+        endpoints=endpoints,
+        transport=transport,
+        cache=TokenCache(directory=directory, material=credential.material),
+        endpoint_version=params["endpoint_version"],
+    )
+
+
+def cache_directory(params: Mapping[str, Any], run_directory: str | None) -> str | None:
+    """Return the directory that tokens are kept in, or None where they stay in memory.
+
+    :raises OptionError: where the options contradict each other.
+    """
+    directory: str | None = params.get("token_cache_directory")
+    mode = params.get("token_cache") or ("directory" if directory else "run")
+    if mode == "directory":
+        if not directory:
+            raise OptionError("token_cache=directory needs a directory.", next_step="Name it in token_cache_directory.")
+        return directory
+    if directory:
+        raise OptionError(
+            f"token_cache={mode} does not use token_cache_directory.", next_step="Leave one of them out, or set token_cache=directory."
+        )
+    return run_directory if mode == "run" else None
