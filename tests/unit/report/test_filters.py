@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a reader is told about a tenant: the filters behind the roles' reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.m365d.partner.plugins.filter.consent_summary import consent_summary
+from ansible_collections.m365d.partner.plugins.filter.incident_row import incident_row
+from ansible_collections.m365d.partner.plugins.filter.permission_verdict import permission_verdict
+from ansible_collections.m365d.partner.plugins.filter.text_table import text_table
+
+TENANT = "11111111-1111-4111-8111-000000000001"
+GRAPH_ROLE = "MicrosoftGraph/SecurityIncident.Read.All"
+DEFENDER_ROLE = "MicrosoftThreatProtection/Incident.Read.All"
+NAMES = ["MicrosoftGraph", "MicrosoftThreatProtection"]
+
+
+def granted(*roles: str, state: str = "ready") -> dict[str, Any]:
+    return {"tenant_id": TENANT, "consent_state": state, "roles": list(roles), "next_step": ""}
+
+
+def refused(state: str, next_step: str = "Do this.") -> dict[str, Any]:
+    return {
+        "failed": True,
+        "msg": "long text",
+        "tenant_id": TENANT,
+        "consent_state": state,
+        "error": {"state": state, "message": "The cause.", "next_step": next_step},
+    }
+
+
+BOTH = [granted("SecurityIncident.Read.All"), granted("Incident.Read.All")]
+
+
+@pytest.mark.parametrize(
+    ("results", "state", "missing", "unread"),
+    [
+        (BOTH, "ready", [], []),
+        ([granted("SecurityIncident.Read.All"), granted(state="consented_without_roles")], "missing_roles", [DEFENDER_ROLE], []),
+        ([granted(state="consented_without_roles")] * 2, "consented_without_roles", [GRAPH_ROLE, DEFENDER_ROLE], []),
+        ([granted("Other.Read.All"), granted("Incident.Read.All")], "missing_roles", [GRAPH_ROLE], []),
+        ([refused("not_consented")] * 2, "not_consented", [], NAMES),
+        ([granted("SecurityIncident.Read.All"), refused("not_licensed")], "not_licensed", [], NAMES[1:]),
+        ([refused("unreachable"), refused("not_consented")], "unreachable", [], NAMES),
+        ([granted("SecurityIncident.Read.All"), {"failed": True, "msg": "broke"}], "unreachable", [], NAMES[1:]),
+        ([granted("SecurityIncident.Read.All"), granted("X", state="never heard of")], "unreachable", [], NAMES[1:]),
+    ],
+)
+def test_the_worst_finding_decides_the_consent_state(
+    results: list[dict[str, Any]], state: str, missing: list[str], unread: list[str]
+) -> None:
+    summary = consent_summary(results, names=NAMES, required=[GRAPH_ROLE, DEFENDER_ROLE])
+    assert (summary["consent_state"], summary["missing_roles"], summary["unread_resources"]) == (state, missing, unread)
+    assert summary["tenant_id"] == TENANT
+
+
+def test_a_summary_names_the_next_step_of_the_worst_finding() -> None:
+    assert consent_summary([BOTH[0], refused("disabled", "Enable it.")], names=NAMES)["next_step"] == "Enable it."
+    assert DEFENDER_ROLE in consent_summary([BOTH[0], granted()], names=NAMES, required=[DEFENDER_ROLE])["next_step"]
+
+
+@pytest.mark.parametrize("results", [[], None, {"a": 1}])
+def test_a_summary_of_nothing_is_an_error_and_not_a_state(results: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="at least one result"):
+        consent_summary(results)
+
+
+@pytest.mark.parametrize(
+    ("results", "policy", "verdict", "kinds"),
+    [
+        (BOTH, {"required": [GRAPH_ROLE, DEFENDER_ROLE]}, "compliant", []),
+        (BOTH, {"required": ["MicrosoftGraph/Other.Read.All"]}, "violation", ["missing"]),
+        (BOTH, {"forbidden": ["*/Incident.*"]}, "violation", ["forbidden"]),
+        (BOTH, {"allowed": ["MicrosoftGraph/*"]}, "violation", ["not_allowed"]),
+        (BOTH, {"allowed": ["MicrosoftGraph/*"], "required": [DEFENDER_ROLE]}, "compliant", []),
+        (BOTH, {"declared": [GRAPH_ROLE]}, "compliant", ["granted_not_declared"]),
+        (BOTH, {"declared": [GRAPH_ROLE, DEFENDER_ROLE, "MicrosoftGraph/A.B"]}, "compliant", ["declared_not_granted"]),
+        ([refused("not_consented")] * 2, {}, "unknown", ["unread"]),
+        ([BOTH[0], refused("not_licensed")], {"required": [GRAPH_ROLE]}, "unknown", ["unread"]),
+        ([BOTH[0], refused("not_licensed")], {"forbidden": [GRAPH_ROLE]}, "unknown", ["unread", "forbidden"]),
+    ],
+)
+def test_a_tenant_is_judged_by_the_policy_and_never_compliant_when_unread(
+    results: list[dict[str, Any]], policy: dict[str, list[str]], verdict: str, kinds: list[str]
+) -> None:
+    judged = permission_verdict(consent_summary(results, names=NAMES), **policy)
+    assert judged["verdict"] == verdict
+    assert sorted(finding["kind"] for finding in judged["findings"]) == sorted(kinds)
+
+
+def incident(severity: str, number: int = 1) -> dict[str, Any]:
+    return {"id": str(number), "severity": severity, "display_name": "x", "updated_at": f"2026-11-0{number}T00:00:00Z"}
+
+
+def test_an_unread_tenant_has_unknown_incidents_and_a_reason_but_never_zero() -> None:
+    summary = consent_summary(BOTH, names=NAMES)
+    for unread in (None, {}, {"skipped": True}, refused("not_licensed"), {"failed": True, "msg": "broke", "incidents": []}):
+        row = incident_row(summary, unread)
+        assert row["incidents_by_severity"] is None
+        assert row["incidents_total"] is None
+        assert row["reason"]
+    assert incident_row(summary, refused("not_licensed"))["consent_state"] == "not_licensed"
+    assert incident_row(consent_summary([refused("disabled")] * 2, names=NAMES), None)["reason"] == "The cause."
+
+
+def test_incidents_are_counted_by_severity_and_the_most_urgent_are_kept() -> None:
+    found = [incident("low"), incident("high", 2), incident("high", 3), incident("galactic", 4)]
+    row = incident_row(consent_summary(BOTH, names=NAMES), {"incidents": found, "complete": True}, name="Fabrikam", details=3)
+    assert row["incidents_by_severity"] == {"high": 2, "medium": 0, "low": 1, "informational": 0, "unknown": 1}
+    assert [kept["id"] for kept in row["incidents"]] == ["3", "2", "1"]
+    assert (row["tenant_name"], row["incidents_total"], row["reason"]) == ("Fabrikam", 4, "")
+    assert row["next_step"] == "Work the 2 incidents of severity high."
+
+
+def test_a_partial_answer_says_that_it_is_partial() -> None:
+    partial = {"incidents": [], "complete": False, "partial_reason": "The deadline was over."}
+    row = incident_row(consent_summary(BOTH, names=NAMES), partial)
+    assert (row["incidents_total"], row["incidents_complete"], row["reason"]) == (0, False, "The deadline was over.")
+    assert "not all" in row["next_step"]
+
+
+def test_rows_sort_by_urgency_high_then_unknown_then_the_rest() -> None:
+    summary = consent_summary(BOTH, names=NAMES)
+    rows = {
+        "quiet": incident_row(summary, {"incidents": []}),
+        "low": incident_row(summary, {"incidents": [incident("low")]}),
+        "medium": incident_row(summary, {"incidents": [incident("medium")]}),
+        "unknown": incident_row(summary, None),
+        "high": incident_row(summary, {"incidents": [incident("high")]}),
+        "higher": incident_row(summary, {"incidents": [incident("high"), incident("high")]}),
+    }
+    assert sorted(rows, key=lambda name: rows[name]["urgency"]) == ["higher", "high", "unknown", "medium", "low", "quiet"]
+
+
+def test_a_table_aligns_folds_and_keeps_control_characters_out() -> None:
+    table = text_table([["a\x1b[31m", 1], ["bb", None]], heads=["Name", "Count"])
+    assert table.splitlines() == ["Name    Count", "------  -----", "a [31m  1", "bb"]
+    assert len(text_table([["word " * 30]], heads=["H"], width=20).splitlines()) == 2 + 8
+    with pytest.raises(AnsibleFilterError, match="2 cells"):
+        text_table([["only one"]], heads=["a", "b"])
