@@ -13,7 +13,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
@@ -57,21 +57,23 @@ class ApiClient:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
+        returned_at_once: Collection[int] = (),
         deadline: float | None = None,
     ) -> Response:
         """Send a request and return its answer when the status is 2xx.
 
         :param target: a path below `base_url`, or an absolute URL (a next link) of the same origin.
+        :param returned_at_once: statuses whose error is raised without repeating the request first.
         :raises ForeignOrigin: when the URL or a redirect leaves the origin; nothing was sent there.
         :raises ServiceError: (or a subclass) when the service answered with an error.
         :raises TransportError: when no complete answer came.
         """
         url = self._own_url(target, attempted=attempted)
         token = self._get_token(False, None)
-        response = self._send(method, url, token, attempted, params, body, headers, repeatable, deadline)
+        response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline)
         if response.status == 401:
             token = self._get_token(True, claims_challenge(response))
-            response = self._send(method, url, token, attempted, params, body, headers, repeatable, deadline)
+            response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline)
         if 200 <= response.status < 300:
             return response
         if 300 <= response.status < 400:
@@ -92,6 +94,7 @@ class ApiClient:
         body: Any,
         headers: Mapping[str, str] | None,
         repeatable: bool | None,
+        returned_at_once: Collection[int],
         deadline: float | None,
     ) -> Response:
         self.requests_sent += 1
@@ -104,6 +107,7 @@ class ApiClient:
             params=params,
             json_body=body,
             repeatable=repeatable,
+            returned_at_once=returned_at_once,
             deadline=deadline,
         )
 

@@ -19,7 +19,7 @@ import re
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -209,12 +209,14 @@ class Transport:
         json_body: Any = None,
         form: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
+        returned_at_once: Collection[int] = (),
         deadline: float | None = None,
     ) -> Response:
         """Send one request, repeat it where that is safe, and return the last answer, whatever its status.
 
         :param attempted: what is being done, for messages ("listing incidents").
         :param repeatable: whether sending it twice does no harm; by default decided by the method.
+        :param returned_at_once: statuses that the caller deals with, although repeating might help (it asks for less instead).
         :param deadline: seconds for all attempts; by default the settings'.
         :raises TransportError: when no complete answer came within the deadline.
         """
@@ -243,7 +245,7 @@ class Transport:
                 self._sleep(wait)
                 continue
             retried = _RETRIED_STATUS if repeatable else _NOT_PROCESSED_STATUS
-            if response.status not in retried:
+            if response.status not in retried or response.status in returned_at_once:
                 return response
             asked = retry_after(response)
             wait = self._backoff(attempt) if asked is None else asked
