@@ -17,7 +17,6 @@ ifeq ($(VERSION),)
 $(error $(PYTHON) does not run: name another with make PYTHON=/path/to/python3)
 endif
 DEV := .cache/venvs/$(VERSION)/dev/bin
-TOOLS := .cache/venvs/$(VERSION)/tools/bin
 SETUP := @$(PYTHON) tests/tools/environments.py
 GATES := @$(PYTHON) tests/tools/run_gates.py
 # A user's own Python path must not leak into what runs here.
@@ -34,9 +33,9 @@ demo: ## the whole partner journey against the emulated cloud; leaves build/demo
 	$(SETUP) dev
 	@$(DEV)/python tests/tools/demo.py
 
-emulator: ## start the emulated cloud alone and print how to point a playbook at it
+emulator: ## start the emulated cloud alone and print how to point a playbook at it (PORT=8443 fixes its port)
 	$(SETUP) dev
-	@exec $(DEV)/python tests/tools/run_emulator.py
+	@exec $(DEV)/python tests/tools/run_emulator.py $(if $(PORT),--port $(PORT))
 
 test: ## every gate; the last line counts the checks (logs in build/test)
 	$(GATES)
@@ -45,7 +44,6 @@ test-fast: ## the inner loop: unit tests that are not slow, ruff, mypy
 	$(GATES) unit-fast ruff mypy
 
 test-matrix: ## unit and integration tests on every supported ansible-core that a Python here can carry (PYTHONS="/path …" adds some)
-	$(SETUP) dev
 	@$(PYTHON) tests/tools/matrix.py $(PYTHONS)
 
 unit: ## unit tests with coverage
@@ -67,8 +65,8 @@ build: ## the collection's tarball, in build/dist
 	$(GATES) build
 
 docs: ## the documentation as a web site, in build/docs
-	$(SETUP) tools
-	@$(PYTHON) tests/tools/build_docs.py
+	$(GATES) docs
+	@echo "the site: build/docs/index.html"
 
 clean: ## remove results, keep the virtual environments
 	rm -rf build .cache/copies .cache/importer

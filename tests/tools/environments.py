@@ -72,13 +72,32 @@ def link_collection() -> Path:
     return COLLECTIONS
 
 
-def fingerprint(requirements: Sequence[str], extra: Sequence[str] = ()) -> str:
+def interpreter_identity(python: str) -> list[str]:
+    """Version and installation of an interpreter: what an environment made from it depends on.
+
+    :raises SetupError: when it does not run.
+    """
+    try:
+        result = subprocess.run(
+            [python, "-c", "import sys; print(sys.version.split()[0]); print(sys.base_prefix)"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=clean_pip_environment(),
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as exc:
+        raise SetupError(f"{python} does not run: {exc}") from exc
+    return result.stdout.splitlines()
+
+
+def fingerprint(python: str, requirements: Sequence[str], extra: Sequence[str]) -> str:
     """What an environment depends on, as text: files, further requirements, interpreter and place."""
     return json.dumps(
         {
             "files": {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in requirements},
             "extra": list(extra),
-            "python": [sys.version, sys.base_prefix],
+            "python": interpreter_identity(python),
             "root": str(ROOT),
         },
         sort_keys=True,
@@ -112,25 +131,26 @@ def run_logged(command: Sequence[str], *, log: Path) -> None:
         raise SetupError(f"{' '.join(command)}\nended with {result.returncode}; the end of {log.relative_to(ROOT)}:\n{tail}")
 
 
-def ensure_environment(target: Path, requirements: Sequence[str], *, extra: Sequence[str] = ()) -> bool:
+def ensure_environment(target: Path, requirements: Sequence[str], *, extra: Sequence[str] = (), python: str = sys.executable) -> bool:
     """Make the virtual environment ``target`` unless it is current; True when it was made.
 
     :param requirements: requirement files, relative to the checkout.
-    :param extra: further requirements as pip takes them, for example ``ansible-core~=2.19.0``.
+    :param extra: further requirements as pip takes them, for example ``ansible-core==2.19.*``.
+    :param python: the interpreter to make it with.
     :raises SetupError: when Python cannot make the environment or pip cannot fill it.
     """
     stamp = target / "setup-stamp.json"
-    wanted = fingerprint(requirements, extra)
+    wanted = fingerprint(python, requirements, extra)
     with locked(target.with_name(f"{target.name}.lock")):
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
             return False
         started = time.monotonic()
         label = str(target.relative_to(ROOT))
-        print(f"setting up {label} with Python {python_version()} …", flush=True)
+        print(f"setting up {label} …", flush=True)
         shutil.rmtree(target, ignore_errors=True)
         log = target.with_name(f"{target.name}.log")
         log.write_text("", encoding="utf-8")
-        run_logged([sys.executable, "-m", "venv", str(target)], log=log)
+        run_logged([python, "-m", "venv", str(target)], log=log)
         files = [part for name in requirements for part in ("-r", str(ROOT / name))]
         pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--prefer-binary"]
         run_logged([*pip, *files, *extra], log=log)

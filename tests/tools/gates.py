@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,14 +62,20 @@ class Gate:
     """A named check.
 
     ``steps`` is called when the gate starts, so that a copy of the checkout is made then; ``count`` gets the log's text and whether
-    every step ended with 0. The programs of ``environments`` are on the PATH in that order.
+    every step ended with 0. The programs of ``environments`` are on the PATH in that order;
+    ``roots`` names directories of virtual environments instead.
     """
 
     name: str
     steps: Callable[[], list[Step]]
     environments: tuple[str, ...] = ("dev",)
+    roots: tuple[Path, ...] = ()
     count: Callable[[str, bool], Counts] = lambda _output, ok: Counts(passed=int(ok), failed=int(not ok))
     summary: Callable[[str], str] = lambda _output: ""
+
+    def paths(self) -> list[Path]:
+        """The virtual environments of the gate, the first one first on the PATH."""
+        return list(self.roots) or [environment_path(name) for name in self.environments]
 
 
 def _runs(python: Path) -> bool:
@@ -93,14 +100,13 @@ def usable_path() -> str:
     return os.pathsep.join(kept)
 
 
-def gate_environment(environments: Sequence[str], extra: Mapping[str, str]) -> dict[str, str]:
+def gate_environment(roots: Sequence[Path], extra: Mapping[str, str]) -> dict[str, str]:
     """The process environment of a gate: the caller's, cleaned, with the gate's virtual environments first on the PATH."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED_PREFIXES) and key not in DROPPED_NAMES}
-    roots = [str(environment_path(name)) for name in environments]
     env.update(
         {
-            "VIRTUAL_ENV": roots[0],
-            "PATH": os.pathsep.join([*(os.path.join(root, "bin") for root in roots), usable_path()]),
+            "VIRTUAL_ENV": str(roots[0]),
+            "PATH": os.pathsep.join([*(str(root / "bin") for root in roots), usable_path()]),
             "ANSIBLE_HOME": str(CACHE / "ansible-home"),
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "ANSIBLE_NOCOLOR": "1",
@@ -119,16 +125,22 @@ def gate_environment(environments: Sequence[str], extra: Mapping[str, str]) -> d
 # --- pytest ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _pytest(name: str, *arguments: str) -> list[Step]:
+def pytest_steps(name: str, *arguments: str, python: str | None = None) -> list[Step]:
+    """One pytest run whose outcome ``count_pytest(name)`` reads."""
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
     options = ("-q", f"--junitxml={report}", "-p", "no:cacheprovider")
     return [
-        Step(command=(binary("dev", "python"), "-m", "pytest", *arguments, *options), env={"COVERAGE_FILE": str(LOGS / f"{name}.coverage")})
+        Step(
+            command=(python or binary("dev", "python"), "-m", "pytest", *arguments, *options),
+            env={"COVERAGE_FILE": str(LOGS / f"{name}.coverage")},
+        )
     ]
 
 
-def _count_pytest(name: str) -> Callable[[str, bool], Counts]:
+def count_pytest(name: str) -> Callable[[str, bool], Counts]:
+    """How to count the pytest run ``name``: by its own report."""
+
     def count(_output: str, ok: bool) -> Counts:
         report = LOGS / f"{name}.xml"
         if not report.is_file():
@@ -152,17 +164,17 @@ def _coverage(output: str) -> str:
 def unit_steps() -> list[Step]:
     """Unit tests with coverage of what the collection and the emulator hold."""
     coverage = ("--cov=plugins", "--cov=tests/emulator", "--cov-report=term", f"--cov-report=html:{LOGS / 'coverage'}")
-    return _pytest("unit", "tests/unit", *coverage)
+    return pytest_steps("unit", "tests/unit", *coverage)
 
 
 def unit_fast_steps() -> list[Step]:
     """Unit tests of the inner loop: no coverage, no slow ones."""
-    return _pytest("unit-fast", "tests/unit", "-m", "not slow")
+    return pytest_steps("unit-fast", "tests/unit", "-m", "not slow")
 
 
 def integration_steps() -> list[Step]:
     """Real ansible-playbook runs against the emulator."""
-    return _pytest("integration", "tests/integration")
+    return pytest_steps("integration", "tests/integration")
 
 
 # --- static checks ---------------------------------------------------------------------------------------------------------------------
@@ -183,7 +195,7 @@ def mypy_steps() -> list[Step]:
 
 def ruff_steps() -> list[Step]:
     """Lint of all Python."""
-    return [Step(command=(binary("dev", "ruff"), "check", "--cache-dir", str(CACHE / "ruff"), "."))]
+    return [Step(command=(binary("dev", "ruff"), "check", "--output-format", "concise", "--cache-dir", str(CACHE / "ruff"), "."))]
 
 
 def doc_drift_steps() -> list[Step]:
@@ -281,6 +293,32 @@ def docs_lint_steps() -> list[Step]:
     return [Step(command=command, cwd=copy, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_path(copy))})]
 
 
+def docs_site_steps() -> list[Step]:
+    """The documentation as a web site, in build/docs."""
+    copy = make_copy("docs-site")
+    site = CACHE / "docs-site"
+    shutil.rmtree(site, ignore_errors=True)
+    # antsibull-docs wants a directory that nobody else can write to
+    (site / "rst").mkdir(parents=True, mode=0o755)
+    antsibull, title = binary("tools", "antsibull-docs"), "m365d.partner"
+    layout = ("--use-current", "--squash-hierarchy", "--fail-on-error")
+    named = ("--project", title, "--title", title, "--html-short-title", title, "--copyright", "m365d.partner contributors")
+    # Where the network is closed, references to Ansible's own documentation stay unlinked.
+    lenient = ("--lenient",)
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_path(copy))}
+    return [
+        Step(command=(antsibull, "sphinx-init", *layout, *lenient, *named, "--dest-dir", str(site), "m365d.partner"), env=env),
+        Step(
+            command=(antsibull, "--config-file", "antsibull-docs.cfg", "collection", *layout, "--dest-dir", "rst", "m365d.partner"),
+            cwd=site,
+            env=env,
+        ),
+        Step(
+            command=(binary("tools", "sphinx-build"), "-q", "-b", "html", "-c", ".", "rst", str(ROOT / "build" / "docs")), cwd=site, env=env
+        ),
+    ]
+
+
 def changelog_steps() -> list[Step]:
     """Changelog fragments are well-formed."""
     return [Step(command=(binary("tools", "antsibull-changelog"), "lint"), cwd=make_copy("changelog"))]
@@ -340,10 +378,10 @@ def molecule_steps() -> list[Step]:
 
 # Long ones first: with two at a time that keeps both cores busy until the end.
 GATES: tuple[Gate, ...] = (
-    Gate(name="integration", steps=integration_steps, count=_count_pytest("integration")),
+    Gate(name="integration", steps=integration_steps, count=count_pytest("integration")),
     # ansible-test looks for shellcheck on the PATH; it is in the environment of the tools.
     Gate(name="sanity", steps=sanity_steps, environments=("dev", "tools"), count=_count_sanity),
-    Gate(name="unit", steps=unit_steps, count=_count_pytest("unit"), summary=_coverage),
+    Gate(name="unit", steps=unit_steps, count=count_pytest("unit"), summary=_coverage),
     Gate(name="molecule", steps=molecule_steps, environments=("tools", "dev")),
     Gate(name="galaxy-importer", steps=importer_steps, environments=("importer", "tools")),
     Gate(name="ansible-lint", steps=lint_steps, environments=("tools",)),
@@ -358,6 +396,7 @@ GATES: tuple[Gate, ...] = (
 
 # Not part of ``make test``: what other targets ask for by name.
 EXTRA_GATES: tuple[Gate, ...] = (
-    Gate(name="unit-fast", steps=unit_fast_steps, count=_count_pytest("unit-fast")),
+    Gate(name="unit-fast", steps=unit_fast_steps, count=count_pytest("unit-fast")),
     Gate(name="build", steps=build_steps, environments=("tools",)),
+    Gate(name="docs", steps=docs_site_steps, environments=("tools",)),
 )

@@ -110,7 +110,7 @@ def run_gate(gate: Gate, processes: Processes) -> Outcome:
                 output.write(f"$ {' '.join(step.command)}\n")
                 output.flush()
                 left = GATE_TIMEOUT_SECONDS - (time.monotonic() - started)
-                ok = processes.run(step, env=gate_environment(gate.environments, step.env), output=output, timeout=left)
+                ok = processes.run(step, env=gate_environment(gate.paths(), step.env), output=output, timeout=left)
                 if not ok:
                     break
         except GateError as exc:
@@ -154,6 +154,28 @@ def run(gates: Sequence[Gate], *, jobs: int) -> list[Outcome]:
     return outcomes
 
 
+def run_and_close(gates: Sequence[Gate], *, jobs: int, started: float, before: Counts = Counts()) -> int:  # noqa: B008 - frozen
+    """Run the gates, print the closing lines and return the exit status.
+
+    :param started: when the work began, as ``time.monotonic()`` says it.
+    :param before: what is already known and belongs into the counts.
+    """
+    LOGS.mkdir(parents=True, exist_ok=True)
+    usable_path()
+    print(f"running {len(gates)} gates, {jobs} at a time; logs in {LOGS.relative_to(ROOT)}", flush=True)
+    try:
+        outcomes = run(gates, jobs=jobs)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    total = sum((outcome.counts for outcome in outcomes), before)
+    failed = [outcome.gate.name for outcome in outcomes if outcome.counts.failed]
+    print(f"{len(outcomes)} gates in {time.monotonic() - started:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    # The closing line: alone, in the plain form that tools read.
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     known = [gate.name for gate in (*GATES, *EXTRA_GATES)]
@@ -174,25 +196,12 @@ def main() -> int:
     arguments = parse_arguments()
     gates = [gate for gate in (*GATES, *EXTRA_GATES) if gate.name in arguments.names] if arguments.names else list(GATES)
     started = time.monotonic()
-    LOGS.mkdir(parents=True, exist_ok=True)
     try:
         ensure(sorted({name for gate in gates for name in gate.environments}))
     except SetupError as exc:
         print(f"set-up failed: {exc}", file=sys.stderr)
         return 1
-    usable_path()
-    print(f"running {len(gates)} gates, {arguments.jobs} at a time; logs in {LOGS.relative_to(ROOT)}", flush=True)
-    try:
-        outcomes = run(gates, jobs=arguments.jobs)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    total = sum((outcome.counts for outcome in outcomes), Counts())
-    failed = [outcome.gate.name for outcome in outcomes if outcome.counts.failed]
-    print(f"{len(outcomes)} gates in {time.monotonic() - started:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
-    # The closing line: alone, in the plain form that tools read.
-    print(total, flush=True)
-    return 1 if failed else 0
+    return run_and_close(gates, jobs=arguments.jobs, started=started)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the emulated cloud in the foreground and say how to point a playbook at it.
+
+    python tests/tools/run_emulator.py [--port N] [--scenario FILE] [--state-dir DIR]
+
+Writes two files beside the emulator's own state, neither with a secret in it: ``env.sh`` for a shell and ``vars.yml`` for ``-e @…``.
+Both read the bootstrap credential from ``endpoints.json``, which only the user who started this can read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "tests" / "emulator" / "scenarios"
+
+
+def shell_settings(endpoints: Mapping[str, Any], state_dir: Path) -> str:
+    """A shell script that points the collection at the emulator."""
+    read_secret = "import json, sys; print(json.load(open(sys.argv[1]))['bootstrap']['client_secret'])"
+    reader = shlex.join([sys.executable, "-c", read_secret, str(state_dir / "endpoints.json")])
+    values = {
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
+        "M365D_LOGIN_URL": endpoints["login_url"],
+        "M365D_GRAPH_URL": endpoints["graph_url"],
+        "M365D_DEFENDER_URL": endpoints["defender_url"],
+        "M365D_CA_PATH": endpoints["ca_path"],
+        "M365D_CLIENT_ID": endpoints["bootstrap"]["client_id"],
+        # The home tenant is for the commands typed below; the collection never takes a tenant from the environment.
+        "HOME_TENANT": endpoints["home_tenant_id"],
+    }
+    lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
+    lines.append(f'M365D_CLIENT_SECRET="$({reader})" && export M365D_CLIENT_SECRET')
+    lines.append(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
+    return "\n".join([f"# Source this:  . {shlex.quote(str(state_dir / 'env.sh'))}", *lines, ""])
+
+
+def variable_settings(endpoints: Mapping[str, Any], state_dir: Path) -> str:
+    """The same as Ansible variables; JSON is YAML, and needs no library to write."""
+    secret = "{{ (lookup('ansible.builtin.file', '%s') | from_json).bootstrap.client_secret }}" % (state_dir / "endpoints.json")
+    values = {
+        "m365d_login_url": endpoints["login_url"],
+        "m365d_graph_url": endpoints["graph_url"],
+        "m365d_defender_url": endpoints["defender_url"],
+        "m365d_ca_path": endpoints["ca_path"],
+        "m365d_client_id": endpoints["bootstrap"]["client_id"],
+        "m365d_client_secret": secret,
+    }
+    return json.dumps(values, indent=2) + "\n"
+
+
+def explain(endpoints: Mapping[str, Any], state_dir: Path) -> str:
+    """What to type in another terminal."""
+    tenants = "\n".join(
+        f"  {tenant['tenant_id']}  {tenant['domain']:<38} {tenant['display_name']}" for tenant in endpoints.get("tenants", [])[:12]
+    )
+    relative = os.path.relpath(state_dir)
+    return f"""
+The emulated Microsoft cloud is at {endpoints["login_url"]} (process {endpoints["pid"]}). Ctrl-C ends it.
+
+home tenant         {endpoints["home_tenant_id"]}
+its authority (CA)  {endpoints["ca_path"]}
+bootstrap app       {endpoints["bootstrap"]["client_id"]}: may register apps in the home tenant and grant roles there
+its secret          under "bootstrap" in {relative}/endpoints.json (readable by you alone), with each customer's administrator
+customers
+{tenants}
+
+In another terminal, in this directory:
+
+  . {relative}/env.sh
+  ansible localhost -m m365d.partner.m365d_token -a "tenant_id=$HOME_TENANT"
+
+or for a playbook of yours:
+
+  ansible-playbook -e @{relative}/vars.yml YOUR-PLAYBOOK.yml
+"""
+
+
+def arguments_of() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Run the emulated Microsoft cloud.")
+    parser.add_argument("--port", type=int, default=0, help="TCP port on localhost (default: any that is free)")
+    parser.add_argument("--scenario", type=Path, default=SCENARIOS / "demo.yml", help="what the cloud holds (default: the demo's tenants)")
+    parser.add_argument("--state-dir", type=Path, default=ROOT / "build" / "emulator", help="where it writes its files (default: build/emulator)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Command line entry: ends when the emulator does."""
+    arguments = arguments_of()
+    state_dir = arguments.state_dir.resolve()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "emulator", "--port", str(arguments.port)]
+    command += ["--scenario", str(arguments.scenario.resolve()), "--state-dir", str(state_dir)]
+    # Both get Ctrl-C from the terminal; this one only passes on what is sent to it alone.
+    process = subprocess.Popen(command, cwd=ROOT / "tests", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert process.stdout is not None
+    ready = process.stdout.readline()
+    if not ready:
+        print(f"the emulator did not start; see above and {state_dir / 'emulator.log'}", file=sys.stderr)
+        return process.wait() or 1
+    endpoints = json.loads(ready)
+    (state_dir / "env.sh").write_text(shell_settings(endpoints, state_dir), encoding="utf-8")
+    (state_dir / "vars.yml").write_text(variable_settings(endpoints, state_dir), encoding="utf-8")
+    print(explain(endpoints, state_dir), flush=True)
+    status = process.wait()
+    # Being ended on request is the normal end of a server.
+    return 0 if status in (0, -signal.SIGTERM, -signal.SIGINT) else status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
