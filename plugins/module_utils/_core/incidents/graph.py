@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Incidents from the Graph security API (`/v1.0/security/incidents`).
+
+Facts: at most 50 incidents a page ("The limit of '50' for Top query has been exceeded"); the next link is followed as it
+is; alerts come with `$expand=alerts` only; members after `unknownFutureValue` come only to who says it knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ..api import ApiClient
+from .pages import IncidentPage, ServerQuery, get, incident_in, incidents_in, url_with, warnings_in
+from .query import TERMS
+
+_PATH = "v1.0/security/incidents"
+_HEADERS = {"Prefer": "include-unknown-enum-members"}
+
+
+class GraphIncidents:
+    """The incidents of one tenant, through Microsoft Graph. See `pages.Backend`."""
+
+    api = "graph"
+    page_size = 50
+    can_order = True
+    counts = True
+    alerts_inline = False
+
+    def __init__(self, client: ApiClient) -> None:
+        self.client = client
+
+    def target(self, query: ServerQuery, *, top: int, skip: int = 0) -> str:
+        """Return where a page is found."""
+        options: dict[str, Any] = {"$top": min(top, self.page_size)}
+        if skip:
+            options["$skip"] = skip
+        if query.odata:
+            options["$filter"] = query.odata
+        if query.order_by:
+            key, direction = query.order_by
+            options["$orderby"] = f"{TERMS[self.api].properties[key]} {direction}"
+        if query.expand_alerts:
+            options["$expand"] = "alerts"
+        if query.count:
+            options["$count"] = "true"
+        return url_with(_PATH, options)
+
+    def fetch(self, target: str, *, top: int, fragile: bool = False) -> IncidentPage:
+        """Return the page at `target`, a path or a next link."""
+        response = get(self.client, target, attempted="listing incidents", headers=_HEADERS, fragile=fragile)
+        body = response.json()
+        found = incidents_in(body, response)
+        warnings = warnings_in(response)
+        completed = tuple(self._with_all_alerts(entry, fragile=fragile) for entry in found)
+        total = body.get("@odata.count")
+        return IncidentPage(
+            incidents=completed,
+            next_target=body.get("@odata.nextLink") or None,
+            total=total if isinstance(total, int) else None,
+            warnings=warnings,
+        )
+
+    def incident(self, incident_id: str, *, expand_alerts: bool, fragile: bool = False) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """Return one incident as the service sent it, with warnings."""
+        options = {"$expand": "alerts"} if expand_alerts else {}
+        target = url_with(f"{_PATH}/{quote(incident_id, safe='')}", options)
+        response = get(self.client, target, attempted=f"reading incident {incident_id}", headers=_HEADERS, fragile=fragile)
+        found = incident_in(response.json(), response)
+        return self._with_all_alerts(found, fragile=fragile), warnings_in(response)
+
+    def _with_all_alerts(self, incident: Mapping[str, Any], *, fragile: bool) -> Mapping[str, Any]:
+        """Return the incident with the alerts that OData leaves for further pages of an expansion."""
+        target = incident.get("alerts@odata.nextLink")
+        if not target:
+            return incident
+        alerts = list(incident.get("alerts") or ())
+        while target:
+            response = get(self.client, target, attempted="listing the alerts of an incident", headers=_HEADERS, fragile=fragile)
+            body = response.json()
+            alerts.extend(incidents_in(body, response))
+            target = body.get("@odata.nextLink")
+        return {**incident, "alerts": alerts}

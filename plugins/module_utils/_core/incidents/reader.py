@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""All incidents that a query wants, once each, and an honest answer to whether that is all.
+
+A list that is read in pages by offset loses what moves between two requests. Where the service counts (Graph), each page
+is asked for the total: when it changes, or fewer incidents came than were counted, the list is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import NotFound
+from .expansion import AdaptivePages
+from .intake import Intake, ReadReport
+from .pages import ServerQuery
+from .query import Plan
+from .schema import version_of
+from .shapes import first_of
+from .times import canonical_time
+
+_MOST_PASSES = 3
+
+# Values of the option order_by: key of the schema, direction.
+ORDERS: Mapping[str, tuple[str, str]] = {
+    "updated_desc": ("last_update_date_time", "desc"),
+    "updated_asc": ("last_update_date_time", "asc"),
+    "created_desc": ("created_date_time", "desc"),
+    "created_asc": ("created_date_time", "asc"),
+}
+
+
+@dataclass
+class IncidentReader:
+    """Reads the incidents of one plan.
+
+    :param order: one of `ORDERS`; the service sorts where it can.
+    :param limit: the most incidents that are wanted, or None.
+    :param as_they_come: the caller writes incidents as they are yielded, so the service's order has to do.
+    """
+
+    source: AdaptivePages
+    intake: Intake
+    plan: Plan
+    order: str = "updated_desc"
+    limit: int | None = None
+    as_they_come: bool = False
+    duplicates: int = field(default=0, init=False)
+
+    @property
+    def report(self) -> ReadReport:
+        """What may be missing."""
+        return self.intake.report
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Yield each version of an incident once; see `collect()` for one version of each.
+
+        :raises PartnerError: when a page cannot be read.
+        """
+        delivered: set[tuple[str, str]] = set()
+        earlier: frozenset[str] | None = None
+        for _pass in range(_MOST_PASSES):
+            reading = _Pass()
+            yield from self._read_once(reading, delivered)
+            if reading.stopped or reading.consistent:
+                return
+            if frozenset(reading.ids) == earlier and reading.steady:
+                self.report.lacks(f"the service counts {reading.totals[-1]} incidents but sent {len(reading.ids)}")
+                return
+            earlier = frozenset(reading.ids)
+        self.report.lacks("incidents kept changing while they were read, so that some may be missing")
+
+    def collect(self) -> list[dict[str, Any]]:
+        """Return the newest version that was seen of each incident, in order, at most `limit` of them."""
+        newest: dict[str, dict[str, Any]] = {}
+        for incident in self.read():
+            known = newest.get(incident["id"] or "")
+            if known is None or (known["last_update_date_time"] or "") <= (incident["last_update_date_time"] or ""):
+                newest[incident["id"] or ""] = incident
+        found = in_order(newest.values(), self.order)
+        if self.limit is not None and len(found) > self.limit:
+            self._note_limit()
+            del found[self.limit :]
+        return found
+
+    def _read_once(self, reading: _Pass, delivered: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+        sequence = _Sequence(*ORDERS[self.order])
+        for page in self.source.pages(self._server_query(), top=self._page_size()):
+            for warning in page.warnings:
+                self.report.lacks(warning)
+            reading.totals.append(page.total)
+            for position, entry in enumerate(page.incidents, start=1):
+                version = version_of(entry)
+                reading.ids.add(version[0])
+                sequence.add(entry)
+                if version in delivered:
+                    self.duplicates += 1
+                    continue
+                incident = self.intake.take(entry)
+                delivered.add(version)
+                if incident is None:
+                    continue
+                yield incident
+                reading.yielded += 1
+                if self._enough(reading, sequence):
+                    reading.stopped = True
+                    if position < len(page.incidents) or page.next_target is not None:
+                        self._note_limit()
+                    return
+
+    def _enough(self, reading: _Pass, sequence: _Sequence) -> bool:
+        if self.limit is None or reading.yielded < self.limit:
+            return False
+        return self.as_they_come or sequence.sorted
+
+    def _server_query(self) -> ServerQuery:
+        backend = self.source.backend
+        return ServerQuery(
+            odata=self.plan.odata,
+            order_by=ORDERS[self.order] if backend.can_order else None,
+            count=backend.counts and self.limit is None,
+        )
+
+    def _page_size(self) -> int:
+        backend = self.source.backend
+        if self.limit is None or self.plan.local or not (backend.can_order or self.as_they_come):
+            return backend.page_size
+        return min(backend.page_size, self.limit)
+
+    def _note_limit(self) -> None:
+        self.report.lacks(f"there are more than the limit of {self.limit}")
+
+
+@dataclass
+class _Pass:
+    """One reading of all pages, from the first to the last."""
+
+    ids: set[str] = field(default_factory=set)
+    totals: list[int | None] = field(default_factory=list)
+    yielded: int = 0
+    stopped: bool = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether each page told the same total."""
+        return len(set(self.totals)) == 1
+
+    @property
+    def consistent(self) -> bool:
+        """Whether nothing speaks against this being all: one page is a snapshot, several must agree with their count."""
+        total = self.totals[-1] if self.totals else None
+        return len(self.totals) <= 1 or total is None or (self.steady and len(self.ids) >= total)
+
+
+class _Sequence:
+    """Notices whether incidents came in order."""
+
+    def __init__(self, key: str, direction: str) -> None:
+        self._names = ("lastUpdateDateTime", "lastUpdateTime") if key == "last_update_date_time" else ("createdDateTime", "createdTime")
+        self._descending = direction == "desc"
+        self._last: str | None = None
+        self.sorted = True
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        value = instant_of(entry, self._names)
+        if self._last is not None and (value > self._last if self._descending else value < self._last):
+            self.sorted = False
+        self._last = value
+
+
+def instant_of(entry: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return the canonical instant of the first of the fields that is there, the empty text where none is."""
+    return canonical_time(first_of(entry, *names)) or ""
+
+
+def in_order(incidents: Iterable[dict[str, Any]], order: str) -> list[dict[str, Any]]:
+    """Return incidents sorted; equal instants by id, so that the same data gives the same list."""
+    key, direction = ORDERS[order]
+    by_id = sorted(incidents, key=lambda incident: (len(incident["id"] or ""), incident["id"] or ""))
+    return sorted(by_id, key=lambda incident: incident[key] or "", reverse=direction == "desc")
+
+
+def read_by_id(intake: Intake, incident_ids: Iterable[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the incidents with these ids, in that order, and the ids that the service does not know.
+
+    An id that is given twice is read once. Local filters apply.
+
+    :raises PartnerError: when an incident cannot be read for another reason than that there is none.
+    """
+    found: list[dict[str, Any]] = []
+    missing: list[str] = []
+    source = intake.source
+    for incident_id in dict.fromkeys(incident_ids):
+        try:
+            entry, warnings = source.one(incident_id)
+        except NotFound:
+            missing.append(incident_id)
+            continue
+        for warning in warnings:
+            intake.report.lacks(warning)
+        incident = intake.take(entry)
+        if incident is not None:
+            found.append(incident)
+    return found, missing
