@@ -80,7 +80,8 @@ STORIES: Final[tuple[Story, ...]] = (
         "Email messages containing malicious URL removed after delivery involving multiple users",
         (
             A("Email messages containing malicious URL removed after delivery", "InitialAccess", _MDO,
-              ("microsoftDefenderForOffice365", "automatedInvestigation"), ("T1566.002",), ("mailbox", "analyzedMessage", "mailCluster", "url"),
+              ("microsoftDefenderForOffice365", "automatedInvestigation"), ("T1566.002",),
+              ("mailbox", "analyzedMessage", "mailCluster", "url"),
               "Messages with a malicious URL were delivered and later removed."),
             A("User reported message as phishing", "InitialAccess", _MDO, ("microsoftDefenderForOffice365", "manual"),
               ("T1566",), ("user", "mailbox", "analyzedMessage"), "A user reported a message as phishing."),
@@ -186,7 +187,8 @@ STORIES: Final[tuple[Story, ...]] = (
         (
             A("Data theft by departing users", "Exfiltration", _IRM, ("microsoftInsiderRiskManagement",), ("T1052",), ("user", "file"),
               "Exfiltration activity of a user whose departure is near."),
-            A("Risky use of removable media", "Exfiltration", _IRM, ("microsoftInsiderRiskManagement",), ("T1025",), ("device", "user", "file"),
+            A("Risky use of removable media", "Exfiltration", _IRM, ("microsoftInsiderRiskManagement",), ("T1025",),
+              ("device", "user", "file"),
               "Many files were copied to removable media."),
         ),
     ),
@@ -203,7 +205,8 @@ STORIES: Final[tuple[Story, ...]] = (
     Story(
         "Jailbreak attempt on a model deployment",
         (
-            A("A jailbreak attempt on your model deployment was blocked", "Execution", _SAI, ("microsoftDefenderForAIServices",), ("T1059",),
+            A("A jailbreak attempt on your model deployment was blocked", "Execution", _SAI, ("microsoftDefenderForAIServices",),
+              ("T1059",),
               ("user", "ip", "cloudApplication"), "Prompt shields blocked an attempt."),
             A("Credentials were found in a model's answer", "CredentialAccess", _SAI, ("microsoftDefenderForAIServices",), ("T1552",),
               ("user", "cloudApplication"), "The answer contained text that looks like a credential."),
@@ -232,14 +235,23 @@ STORIES: Final[tuple[Story, ...]] = (
     Story(
         "Alert of a partner product",
         (
-            A("Alert of a partner product", "SuspiciousActivity", _UNK, ("unknown", "manual"), (), ("ip",), "A partner product raised an alert."),
+            A("Alert of a partner product", "SuspiciousActivity", _UNK, ("unknown", "manual"), (), ("ip",),
+              "A partner product raised an alert."),
             A("Policy violation reported by a partner product", "SuspiciousActivity", _UNK, ("unknown",), (), ("user",),
               "A partner product raised an alert."),
         ),
     ),
 )  # fmt: skip
 
-FILE_NAMES: Final = ("invoice_2026.xlsm", "update.exe", "svch0st.exe", "payload.dll", "Gehaltsübersicht.docm", "q3-report.pdf.lnk", "run.ps1")
+FILE_NAMES: Final = (
+    "invoice_2026.xlsm",
+    "update.exe",
+    "svch0st.exe",
+    "payload.dll",
+    "Gehaltsübersicht.docm",
+    "q3-report.pdf.lnk",
+    "run.ps1",
+)
 COMMAND_LINES: Final = (
     'powershell.exe -NoProfile -EncodedCommand "SQBFAFgA"',
     "wmic.exe /node:FILESRV01 process call create cmd.exe",
@@ -258,8 +270,49 @@ COMMENTS: Final = (
 TAGS: Final = ("VIP", "Tier-1", "Ransomware", "needs review", "Prüfung", "Finance, HR", "Partner")
 SYSTEM_TAGS: Final = ("Defender Experts", "Attack disruption", "Critical asset")
 ANALYSTS: Final = ("soc-tier1@contoso.com", "soc-tier2@contoso.com", "night.shift@contoso.com", "o'brien@fabrikam.com")
-FIRST_NAMES: Final = ("Adele", "Alex", "Diego", "Grady", "Isaiah", "Johanna", "Joni", "Lee", "Lidia", "Lynne", "Megan", "Miriam", "Nestor", "Pradeep")
-LAST_NAMES: Final = ("Vance", "Wilber", "Siciliani", "Archie", "Langer", "Lorenz", "Sherman", "Gu", "Holloway", "Robbins", "Bowen", "Graham", "Wilke")
-APPS: Final = ("Contoso Mail Sync", "Northwind Backup", "Fabrikam Reporting", "Tailspin Calendar Helper", "Litware CRM Connector", "Proseware Notes")
-CLOUD_APPS: Final = (("Microsoft SharePoint Online", 20892), ("Microsoft Exchange Online", 20893), ("Microsoft Azure", 12260), ("Box", 10489))
+FIRST_NAMES: Final = (
+    "Adele",
+    "Alex",
+    "Diego",
+    "Grady",
+    "Isaiah",
+    "Johanna",
+    "Joni",
+    "Lee",
+    "Lidia",
+    "Lynne",
+    "Megan",
+    "Miriam",
+    "Nestor",
+    "Pradeep",
+)
+LAST_NAMES: Final = (
+    "Vance",
+    "Wilber",
+    "Siciliani",
+    "Archie",
+    "Langer",
+    "Lorenz",
+    "Sherman",
+    "Gu",
+    "Holloway",
+    "Robbins",
+    "Bowen",
+    "Graham",
+    "Wilke",
+)
+APPS: Final = (
+    "Contoso Mail Sync",
+    "Northwind Backup",
+    "Fabrikam Reporting",
+    "Tailspin Calendar Helper",
+    "Litware CRM Connector",
+    "Proseware Notes",
+)
+CLOUD_APPS: Final = (
+    ("Microsoft SharePoint Online", 20892),
+    ("Microsoft Exchange Online", 20893),
+    ("Microsoft Azure", 12260),
+    ("Box", 10489),
+)
 COUNTRIES: Final = ("US", "DE", "GB", "NL", "BR", "VN", "NG", "AU")

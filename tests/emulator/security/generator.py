@@ -92,7 +92,7 @@ class Generator:
         rng = self._rng("times", number)
         slot = int(plan.days * DAY) // max(plan.incidents, 1)
         created = plan.now - (plan.incidents - number) * slot + int(rng.random() * slot * 0.5)
-        created -= created % 10**rng.choice((0, 0, 0, 1, 4, 7))  # Instants with fewer digits, or none, occur as well.
+        created -= created % 10 ** rng.choice((0, 0, 0, 1, 4, 7))  # Instants with fewer digits, or none, occur as well.
         ceiling = max(plan.now - created - MINUTE, TICKS_PER_SECOND)
         return created, created + int(rng.random() ** 3 * min(ceiling, 3 * DAY)) + 1
 
@@ -234,4 +234,5 @@ class Generator:
         choices = template.detections
         if not self.plan.unknown_members:
             choices = tuple(member for member in choices if member not in hidden) or ("microsoft365Defender",)
-        return choices[(number // 2) % len(choices)]
+        rounds = number // (max(self.plan.alerts_max, 1) * len(STORIES))  # How often this story was told before.
+        return choices[rounds % len(choices)]

@@ -59,7 +59,9 @@ def _user(rng: random.Random, number: int) -> dict[str, Any]:
 
 
 def _device(rng: random.Random, number: int, now: int) -> dict[str, Any]:
-    platform, version, build = (("Windows11", "23H2", 22631), ("Windows10", "22H2", 19045), ("WindowsServer2022", "21H2", 20348))[number % 3]
+    platform, version, build = (("Windows11", "23H2", 22631), ("Windows10", "22H2", 19045), ("WindowsServer2022", "21H2", 20348))[
+        number % 3
+    ]
     host = f"{'srv' if 'Server' in platform else 'pc'}-{number + 1:03d}"
     cloud_machine = number % 4 == 2
     return {
@@ -240,7 +242,12 @@ _BUILDERS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "process": _process,
     "ip": lambda scene: {"address": _public_ip(scene.rng), "country": catalog.COUNTRIES[scene.number % len(catalog.COUNTRIES)]},
     "url": lambda scene: {"url": f"https://cdn.example/{_hex(scene.rng, 10)}?q=a%20b"},
-    "mailbox": lambda scene: {"address": scene.user["upn"], "display_name": scene.user["display_name"], "upn": scene.user["upn"], "user": scene.user},
+    "mailbox": lambda scene: {
+        "address": scene.user["upn"],
+        "display_name": scene.user["display_name"],
+        "upn": scene.user["upn"],
+        "user": scene.user,
+    },
     "analyzedMessage": _message,
     "mailCluster": _cluster,
     "registryKey": _registry,

@@ -18,9 +18,7 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_ISO: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?)?([Zz]|[+-]\d\d:\d\d)?"
-)
+_ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?)?([Zz]|[+-]\d\d:\d\d)?")
 
 
 def ticks_of(moment: datetime) -> int:
