@@ -92,7 +92,7 @@ def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the emulated Microsoft cloud.")
     parser.add_argument("--port", type=int, default=0, help="TCP port on localhost (default: any that is free)")
     parser.add_argument("--scenario", type=Path, default=SCENARIOS / "demo.yml", help="what the cloud holds (default: the demo's tenants)")
-    parser.add_argument("--state-dir", type=Path, default=ROOT / "build" / "emulator", help="where it writes its files (default: build/emulator)")
+    parser.add_argument("--state-dir", type=Path, default=ROOT / "build" / "emulator", help="where it writes (default: build/emulator)")
     return parser.parse_args()
 
 

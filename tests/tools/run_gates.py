@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,9 +130,10 @@ def show(outcome: Outcome) -> None:
     details = ", ".join(part for part in (str(outcome.counts), outcome.gate.summary(outcome.output)) if part)
     print(f"{word:<7}{outcome.gate.name:<24}{outcome.seconds:>6.1f} s   {details}", flush=True)
     if outcome.counts.failed:
-        lines = outcome.output.splitlines()
+        noise = outcome.gate.noise
+        lines = [line for line in outcome.output.splitlines() if not noise or not re.match(noise, line)]
         if len(lines) > SHOWN_LINES:
-            print(f"        … the first {len(lines) - SHOWN_LINES} lines are in {outcome.log.relative_to(ROOT)}")
+            print(f"        … {len(lines) - SHOWN_LINES} lines more in {outcome.log.relative_to(ROOT)}")
         for line in lines[-SHOWN_LINES:]:
             print(f"    | {line}")
         sys.stdout.flush()
