@@ -1,0 +1,502 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: m365d_incidents
+short_description: Read the security incidents of a tenant
+version_added: 0.1.0
+description:
+  - Reads the Microsoft Defender XDR incidents of a tenant, all pages of them, through the security API of Microsoft Graph or through the
+    Defender XDR API, and returns the same objects whichever service answered.
+  - Filters that the service knows are left to it, the others are applied here. RV(filters) says which.
+  - RV(complete) is V(true) only when everything that was asked for was read. Otherwise RV(partial_reason) says what may be missing.
+  - With O(api=graph) the app needs the permission C(MicrosoftGraph/SecurityIncident.Read.All), with O(api=defender) it needs
+    C(MicrosoftThreatProtection/Incident.Read.All).
+options:
+  status:
+    description:
+      - Incidents with one of these states.
+      - V(awaitingAction) exists with O(api=graph) only.
+    type: list
+    elements: str
+    choices: [active, resolved, inProgress, redirected, awaitingAction]
+  severity:
+    description:
+      - Incidents with one of these severities.
+    type: list
+    elements: str
+    choices: [unknown, informational, low, medium, high]
+  classification:
+    description:
+      - Incidents with one of these classifications.
+    type: list
+    elements: str
+    choices: [unknown, falsePositive, truePositive, informationalExpectedActivity]
+  determination:
+    description:
+      - Incidents with one of these determinations.
+      - What the Defender XDR API calls C(Clean), C(CompromisedUser), C(InsufficientData), C(NoEnoughDataToValidate) and C(NotAvailable) is
+        V(notMalicious), V(compromisedAccount), V(notEnoughDataToValidate) and V(unknown) here.
+    type: list
+    elements: str
+    choices:
+      - unknown
+      - apt
+      - malware
+      - securityPersonnel
+      - securityTesting
+      - unwantedSoftware
+      - other
+      - multiStagedAttack
+      - compromisedAccount
+      - phishing
+      - maliciousUserActivity
+      - notMalicious
+      - notEnoughDataToValidate
+      - confirmedActivity
+      - lineOfBusinessApplication
+  assigned_to:
+    description:
+      - Incidents that are assigned to this user, as the service writes it (mostly the user principal name).
+    type: str
+  unassigned:
+    description:
+      - Whether to return only incidents that are assigned to nobody.
+      - Excludes O(assigned_to).
+    type: bool
+    default: false
+  tags:
+    description:
+      - Incidents with one of these tags, set by people or by the service, in any case.
+    type: list
+    elements: str
+  service_sources:
+    description:
+      - Incidents with an alert of one of these products, for example V(microsoftDefenderForEndpoint) or V(microsoftDefenderForOffice365).
+      - The names that the Defender XDR API uses, such as V(MicrosoftDefenderATP) and V(OfficeATP), are understood too.
+      - The alerts are read for it, whether or not O(include_alerts) returns them.
+    type: list
+    elements: str
+  created_since:
+    description:
+      - Incidents that were created at this time or later.
+      - An ISO 8601 date or time (UTC where it has no offset), or how long ago, as a number with C(s), C(m), C(h), C(d) or C(w), for example
+        V(2026-01-31T12:00:00Z) or V(24h).
+    type: str
+  created_until:
+    description:
+      - Incidents that were created at this time or earlier, written like O(created_since).
+      - Where O(created_since) is given, this defaults to the time at which the task begins.
+    type: str
+  updated_since:
+    description:
+      - Incidents that were last updated at this time or later, written like O(created_since).
+    type: str
+  updated_until:
+    description:
+      - Incidents that were last updated at this time or earlier, written like O(created_since).
+      - Where O(updated_since) is given, this defaults to the time at which the task begins, so that consecutive windows fit together.
+    type: str
+  filter:
+    description:
+      - A C($filter) in the service's own terms, in addition to the other filters. It is passed on as it is.
+      - It differs between O(api=graph), for example V(severity eq 'high'), and O(api=defender), for example
+        V(lastUpdateTime ge 2026-01-01T00:00:00Z).
+      - Never make it from text that you do not control. The other filters quote their values, this one cannot.
+    type: str
+  incident_ids:
+    description:
+      - Read the incidents with these ids, in this order, instead of listing them. The other filters apply to what was read.
+      - Ids that the tenant does not know are returned in RV(not_found).
+      - Excludes O(filter) and O(limit).
+    type: list
+    elements: str
+  follow_redirects:
+    description:
+      - Whether the incident that a merged one leads to is read too, to the end of the chain.
+      - The merged incident then names it in C(redirected_to), and it names all that lead to it in C(redirected_from).
+    type: bool
+    default: false
+  include_alerts:
+    description:
+      - Whether each incident holds its alerts, with their evidence.
+      - Where the service cannot deliver a page with alerts, smaller pages are asked for, and then the alerts of each incident.
+    type: bool
+    default: false
+  order_by:
+    description:
+      - The order of RV(incidents), by the time of their last update or of their creation, newest or oldest first.
+      - With O(limit), also which incidents are returned.
+    type: str
+    choices: [updated_desc, updated_asc, created_desc, created_asc]
+    default: updated_desc
+  limit:
+    description:
+      - The most incidents to return.
+      - Where there are more, RV(complete) is V(false).
+    type: int
+  raw:
+    description:
+      - Whether each incident also holds, as C(raw), the object as the service sent it.
+    type: bool
+    default: false
+notes:
+  - Instants are text in one form with seven fractional digits, the precision of the services, so that they sort and compare as text, for
+    example V(2026-01-31T12:00:00.0000000Z). The filter P(ansible.builtin.to_datetime#filter) reads the first 19 characters with
+    C(%Y-%m-%dT%H:%M:%S).
+  - Titles, descriptions and evidence hold text that attackers can choose. Do not evaluate it.
+  - Microsoft retires the Defender XDR API on 2027-02-01. The task warns where O(api=defender).
+seealso:
+  - module: m365d.partner.m365d_token
+  - name: Microsoft Graph, list incidents
+    description: The service behind O(api=graph).
+    link: https://learn.microsoft.com/graph/api/security-list-incidents
+  - name: Defender XDR, list incidents API
+    description: The service behind O(api=defender).
+    link: https://learn.microsoft.com/defender-xdr/api-list-incidents
+extends_documentation_fragment:
+  - m365d.partner.connection
+  - m365d.partner.tenant
+  - m365d.partner.auth
+  - m365d.partner.api
+  - m365d.partner.attributes
+  - m365d.partner.attributes.actiongroup_m365d
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The module reads only.
+  diff_mode:
+    support: N/A
+    details:
+      - The module reads only.
+  idempotent:
+    support: full
+    details:
+      - The module reads only.
+author:
+  - m365d.partner contributors (@m365d)
+"""
+
+EXAMPLES = r"""
+# Tenant and credential come from the inventory here (m365d_tenant_id, m365d_client_id and so on).
+
+- name: "Morning round: what is open and urgent"
+  m365d.partner.m365d_incidents:
+    status: [active, inProgress]
+    severity: [high, medium]
+  register: open_incidents
+
+- name: "Triage: what nobody has taken yet, oldest first"
+  m365d.partner.m365d_incidents:
+    status: [active]
+    unassigned: true
+    order_by: created_asc
+    limit: 25
+  register: triage
+
+- name: "Investigation: one case with its alerts and evidence, also when it was merged into another"
+  m365d.partner.m365d_incidents:
+    incident_ids: ["924565"]
+    include_alerts: true
+    follow_redirects: true
+  register: case
+
+- name: "Shift handover: what changed in the last eight hours"
+  m365d.partner.m365d_incidents:
+    updated_since: 8h
+  register: handover
+
+- name: "Monthly report: what turned out to be a real attack"
+  m365d.partner.m365d_incidents:
+    classification: [truePositive]
+    created_since: "2026-10-01"
+    created_until: "2026-10-31T23:59:59.9999999Z"
+  register: report
+
+- name: Mail incidents of Defender for Office 365, by a tag of the partner's own
+  m365d.partner.m365d_incidents:
+    service_sources: [microsoftDefenderForOffice365]
+    tags: [managed-by-contoso]
+  register: mail
+
+- name: The same objects from the Defender XDR API, for a customer who has not consented to the Graph permission yet
+  m365d.partner.m365d_incidents:
+    tenant_id: 11111111-1111-4111-8111-000000000001
+    client_id: 22222222-2222-4222-8222-000000000001
+    client_secret: "{{ vaulted_client_secret }}"
+    api: defender
+    status: [active]
+  register: legacy
+
+- name: Stop where something may be missing
+  ansible.builtin.assert:
+    that: open_incidents.complete
+    fail_msg: "{{ open_incidents.partial_reason }}"
+"""
+
+RETURN = r"""
+tenant_id:
+  description:
+    - The id of the tenant.
+  type: str
+  returned: always
+  sample: 11111111-1111-4111-8111-000000000001
+api:
+  description:
+    - The service that was asked.
+  type: str
+  returned: success
+  sample: graph
+consent_state:
+  description:
+    - The consent state of the tenant, V(ready) where incidents were read.
+  type: str
+  returned: when it is known
+  sample: ready
+incidents:
+  description:
+    - The incidents. All keys are always there. Values of enumerations are Microsoft Graph's; one that is not known passes through.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description:
+        - The id of the incident.
+      type: str
+      sample: "924565"
+    tenant_id:
+      description:
+        - The id of the tenant.
+      type: str
+    display_name:
+      description:
+        - The name of the incident.
+      type: str
+      sample: Multi-stage incident involving Initial access on one endpoint
+    description:
+      description:
+        - A longer text, with O(api=graph) only.
+      type: str
+    summary:
+      description:
+        - A summary, with O(api=graph) only.
+      type: str
+    status:
+      description:
+        - The state, see O(status).
+      type: str
+      sample: active
+    severity:
+      description:
+        - The severity, see O(severity).
+      type: str
+      sample: high
+    classification:
+      description:
+        - The classification, V(unknown) where there is none yet.
+      type: str
+      sample: truePositive
+    determination:
+      description:
+        - The determination, V(unknown) where there is none yet.
+      type: str
+      sample: phishing
+    assigned_to:
+      description:
+        - Who works on it, V(null) for nobody.
+      type: str
+      sample: analyst@contoso.example
+    created_date_time:
+      description:
+        - When it was created.
+      type: str
+      sample: "2026-01-31T12:00:00.1234567Z"
+    last_update_date_time:
+      description:
+        - When it was last updated.
+      type: str
+      sample: "2026-01-31T13:00:00.0000000Z"
+    last_modified_by:
+      description:
+        - Who updated it last, with O(api=graph) only.
+      type: str
+    redirect_incident_id:
+      description:
+        - The id of the incident that it was merged into, V(null) where it was not.
+      type: str
+    redirected_to:
+      description:
+        - The id of the incident at the end of the chain of merges, with O(follow_redirects).
+      type: str
+    redirected_from:
+      description:
+        - The ids of the incidents that were merged into this one and led to it, with O(follow_redirects).
+      type: list
+      elements: str
+    incident_web_url:
+      description:
+        - A link to the incident in the portal that opens in this tenant.
+      type: str
+      sample: https://security.microsoft.com/incidents/924565?tid=11111111-1111-4111-8111-000000000001
+    custom_tags:
+      description:
+        - The tags that people set.
+      type: list
+      elements: str
+    system_tags:
+      description:
+        - The tags that the service set, with O(api=graph) only.
+      type: list
+      elements: str
+    priority_score:
+      description:
+        - The priority, with O(api=graph) only.
+      type: int
+    resolving_comment:
+      description:
+        - The comment with which it was resolved, with O(api=graph) only.
+      type: str
+    comments:
+      description:
+        - The comments, each with C(comment), C(created_by_display_name) and C(created_date_time).
+      type: list
+      elements: dict
+    alerts:
+      description:
+        - The alerts, each with its C(evidence), in the schema of Microsoft Graph with keys in snake_case.
+        - V(null) without O(include_alerts), and where the service did not give them.
+      type: list
+      elements: dict
+    raw:
+      description:
+        - The object as the service sent it, with O(raw).
+      type: dict
+count:
+  description:
+    - How many incidents are returned.
+  type: int
+  returned: success
+  sample: 12
+by_severity:
+  description:
+    - How many incidents there are of each severity.
+  type: dict
+  returned: success
+  sample: {"high": 2, "medium": 4, "low": 5, "informational": 1, "unknown": 0}
+complete:
+  description:
+    - Whether everything that was asked for was read.
+  type: bool
+  returned: success
+partial_reason:
+  description:
+    - What may be missing and why, V(null) where RV(complete) is V(true).
+  type: str
+  returned: success
+  sample: there are more than the limit of 25
+not_found:
+  description:
+    - The ids among O(incident_ids) that the tenant does not know.
+  type: list
+  elements: str
+  returned: success
+filters:
+  description:
+    - Where the filters were applied.
+  type: dict
+  returned: success
+  contains:
+    pushed:
+      description:
+        - The options that the service applied.
+      type: list
+      elements: str
+      sample: [status, updated_since]
+    local:
+      description:
+        - The options that were applied to what the service returned.
+      type: list
+      elements: str
+      sample: [tags]
+    odata:
+      description:
+        - The C($filter) that the service was given, V(null) where there was none.
+      type: str
+      sample: status eq 'active' and lastUpdateDateTime ge 2026-01-31T12:00:00.0000000Z
+window:
+  description:
+    - The bounds of the time windows, fixed when the task began.
+  type: dict
+  returned: success
+  contains:
+    created_since:
+      description:
+        - The lower bound of the creation, V(null) where there is none.
+      type: str
+    created_until:
+      description:
+        - The upper bound of the creation, V(null) where there is none.
+      type: str
+    updated_since:
+      description:
+        - The lower bound of the last update, V(null) where there is none.
+      type: str
+    updated_until:
+      description:
+        - The upper bound of the last update, V(null) where there is none.
+      type: str
+requests:
+  description:
+    - How many requests were made to the service, without those for a token.
+  type: int
+  returned: success
+  sample: 1
+error:
+  description:
+    - The diagnosis of a failure.
+  type: dict
+  returned: failure
+  contains:
+    message:
+      description:
+        - The cause in one sentence.
+      type: str
+    next_step:
+      description:
+        - What to do about it.
+      type: str
+    state:
+      description:
+        - The consent state that it implies, for example V(missing_roles).
+      type: str
+    code:
+      description:
+        - The service's own code.
+      type: str
+    http_status:
+      description:
+        - The HTTP status of the answer.
+      type: int
+    request_id:
+      description:
+        - The id under which the service logged the request.
+      type: str
+"""
+
+from ansible_collections.m365d.partner.plugins.module_utils._module import run_module
+from ansible_collections.m365d.partner.plugins.module_utils._ops.incidents import OPERATION
+
+
+def main() -> None:
+    """Run the operation."""
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()
