@@ -11,22 +11,27 @@ The action plugins run the same operations inside Ansible's worker (`plugin_util
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import complete_credential, secrets_in
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError, redact
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
 
 # Marks the result of a real module for the action plugin, which alone can keep Ansible from showing it.
 SECRET_MARK = "_m365d_secret"  # noqa: S105 - a key, not a secret
 
 
-def result_of(outcome: Outcome) -> dict[str, Any]:
-    """Return Ansible's result for an outcome; the caller takes care of `outcome.secret`."""
+# Names the run's directory to a real module that runs on the controller, so that it shares the tokens of the run.
+RUN_DIRECTORY_ENV = "M365D_RUN_DIRECTORY"
+
+
+def result_of(outcome: Outcome, *, diff_mode: bool) -> dict[str, Any]:
+    """Return Ansible's result for an outcome, the diff in diff mode only; the caller takes care of `outcome.secret`."""
     result = {**outcome.result, "changed": outcome.changed}
-    if outcome.diff is not None:
+    if diff_mode and outcome.diff is not None:
         result["diff"] = outcome.diff
     if outcome.failed:
         result["failed"] = True
@@ -44,11 +49,20 @@ def failure_of(error: PartnerError, params: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def run_module(operation: Operation) -> None:
-    """Run `operation` with the arguments that Ansible passes to this process, print its result and exit.
+def defect_of(exc: Exception, trace: str) -> dict[str, Any]:
+    """Return Ansible's result for an exception that nobody foresaw, with its traceback, without secrets.
 
-    An exception that is no `PartnerError` is a defect: Ansible itself shows its traceback, without the arguments.
+    The caller also removes the values of secret options.
     """
+    return {
+        "failed": True,
+        "msg": f"Unexpected {type(exc).__name__}: {redact(str(exc))}. This is a defect of the collection m365d.partner; please report it.",
+        "exception": redact(trace),
+    }
+
+
+def run_module(operation: Operation) -> None:
+    """Run `operation` with the arguments that Ansible passes to this process, print its result and exit."""
     module = AnsibleModule(
         argument_spec={name: dict(spec) for name, spec in operation.argument_spec.items()},
         mutually_exclusive=[list(names) for names in operation.mutually_exclusive],
@@ -60,13 +74,14 @@ def run_module(operation: Operation) -> None:
     )
     params = complete_credential(module.params, os.environ)
     module.no_log_values.update(secrets_in(params))
-    task = Task(params=params, check_mode=module.check_mode, run_directory=None, warn=module.warn)
+    task = Task(params=params, check_mode=module.check_mode, run_directory=os.environ.get(RUN_DIRECTORY_ENV), warn=module.warn)
     try:
         outcome = operation.run(task)
     except PartnerError as error:
-        failure = failure_of(error, params)
-        module.fail_json(**failure)
-    result = result_of(outcome)
+        module.fail_json(**failure_of(error, params))
+    except Exception as exc:  # noqa: BLE001 - the one place that translates defects, see defect_of()
+        module.fail_json(**defect_of(exc, traceback.format_exc()))
+    result = result_of(outcome, diff_mode=module._diff)
     if outcome.secret:
         result[SECRET_MARK] = True
     if outcome.failed:

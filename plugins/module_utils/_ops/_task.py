@@ -50,6 +50,11 @@ class Outcome:
     failed: bool = False
 
 
+def _returns_token(params: Mapping[str, Any]) -> bool:
+    """Tell whether the token itself was asked for, the one secret that an operation gives back by option."""
+    return bool(params.get("return_token"))
+
+
 @dataclass(frozen=True)
 class Operation:
     """An operation and the options it takes; what `AnsibleModule` and its look-alike are built from.
@@ -57,6 +62,8 @@ class Operation:
     :param run: does the work; raises `PartnerError` for a foreseeable fault.
     :param argument_spec: Ansible's argument spec, shared options included.
     :param supports_check_mode: True for all operations of this collection.
+    :param returns_secret: whether a run with these validated options may give back a secret (`Outcome.secret`). Such a run
+        is refused as a background job (`async`), since Ansible itself shows what a background job returned.
     """
 
     run: Callable[[Task], Outcome]
@@ -67,3 +74,4 @@ class Operation:
     required_if: tuple[tuple[Any, ...], ...] = ()
     required_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     supports_check_mode: bool = True
+    returns_secret: Callable[[Mapping[str, Any]], bool] = _returns_token

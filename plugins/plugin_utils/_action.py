@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs an operation inside Ansible's worker, or hands over to the real module.
+
+A real module is zipped, copied and started in a new Python for each host, which costs a quarter of a second; the same
+function called in the worker costs some milliseconds. What `AnsibleModule` does around the function is done here with
+its own building blocks: `ArgumentSpecValidator` for the options, `remove_values` for the secrets.
+
+This file is imported in Ansible's main process, before workers fork: what it imports is loaded once for all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import merge_hash
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import environment_options
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.transport import TransportSettings, prepare_tls
+from ansible_collections.m365d.partner.plugins.module_utils._module import RUN_DIRECTORY_ENV, SECRET_MARK, defect_of, failure_of, result_of
+from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Task
+from ansible_collections.m365d.partner.plugins.plugin_utils._options import options_from_variables, plain, wants_in_process
+from ansible_collections.m365d.partner.plugins.plugin_utils._placement import (
+    connection_chosen,
+    is_local,
+    local_connection,
+    with_own_python,
+)
+
+# The authorities that most runs trust are read once here, so that workers inherit them; whoever names others with
+# ca_path in a variable pays for reading those. What is wrong with them is said by the task that needs them.
+with contextlib.suppress(PartnerError):
+    prepare_tls(TransportSettings(ca_path=os.environ.get("M365D_CA_PATH") or None))
+
+
+class OperationAction(ActionBase):  # type: ignore[misc]
+    """The action plugin of one operation; a subclass names the operation."""
+
+    operation: ClassVar[Operation]
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task and return its result, see `ActionBase.run()`."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        here = self._place_on_controller(variables)
+        with self._task_environment() if here else contextlib.nullcontext():
+            arguments = self._arguments(variables, environ=os.environ if here else {})
+            if here and not self._needs_process(variables):
+                outcome = self._run_here(arguments)
+            else:
+                outcome = self._run_module(arguments, variables, here=here)
+        return self._keep_secret(merge_hash(result, outcome))
+
+    def _place_on_controller(self, variables: Mapping[str, Any]) -> bool:
+        """Return whether the task runs on the controller; put a local connection in the place of one that nobody chose."""
+        if is_local(self._connection):
+            return True
+        if connection_chosen(task=self._task, connection=self._connection, variables=variables):
+            return False
+        self._connection = local_connection(
+            loader=self._shared_loader_obj.connection_loader,
+            play_context=self._play_context,
+            become=self._connection.become,
+            variables=variables,
+            templar=self._templar,
+        )
+        self._unchosen = True
+        return True
+
+    _unchosen = False
+
+    def _needs_process(self, variables: Mapping[str, Any]) -> bool:
+        """Tell whether the task needs a process of its own: in the background, as another user, or because it is wanted."""
+        if self._task.async_val or self._connection.become is not None:
+            return True
+        try:
+            return not wants_in_process(variables=variables, templar=self._templar, environ=os.environ)
+        except TypeError as exc:
+            raise AnsibleActionFail(f"m365d_in_process must be a boolean: {exc}") from exc
+
+    def _arguments(self, variables: Mapping[str, Any], *, environ: Mapping[str, str]) -> dict[str, Any]:
+        """Return the task's options: its arguments (which hold `module_defaults` already), variables, environment."""
+        names = list(self.operation.argument_spec)
+        arguments = plain(self._task.args)
+        arguments.update(options_from_variables(names, given=arguments, variables=variables, templar=self._templar))
+        return {**environment_options(arguments, names, environ), **arguments}
+
+    @contextlib.contextmanager
+    def _task_environment(self) -> Iterator[None]:
+        """Apply the `environment` keyword to this process for a while, as it is to the process of a real module."""
+        wanted: dict[str, Any] = {}
+        self._compute_environment_string(wanted)
+        before = {str(name): os.environ.get(str(name)) for name in wanted}
+        try:
+            os.environ.update({str(name): str(plain(value)) for name, value in wanted.items()})
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def _validator(self) -> ArgumentSpecValidator:
+        operation = self.operation
+        return ArgumentSpecValidator(
+            {name: dict(spec) for name, spec in operation.argument_spec.items()},
+            mutually_exclusive=[list(names) for names in operation.mutually_exclusive],
+            required_together=[list(names) for names in operation.required_together],
+            required_one_of=[list(names) for names in operation.required_one_of],
+            required_if=[list(condition) for condition in operation.required_if],
+            required_by={name: list(names) for name, names in operation.required_by.items()},
+        )
+
+    def _run_here(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Validate the options as `AnsibleModule` does, run the operation, and return what a real module would."""
+        validation = self._validator().validate(arguments)
+        params = validation.validated_parameters
+        secrets: set[str] = set(validation._no_log_values)
+        warnings: list[str] = [f"{item['option']}: both the option and its alias {item['alias']} are set." for item in validation._warnings]
+        if validation.error_messages:
+            result = self._invalid(validation)
+        else:
+            task = Task(params=params, check_mode=bool(self._task.check_mode), run_directory=run_directory(), warn=warnings.append)
+            result = self._outcome(task)
+        result["invocation"] = {"module_args": params}
+        if warnings:
+            result["warnings"] = list(dict.fromkeys(warnings))
+        if validation._deprecations:
+            result["deprecations"] = [_deprecation(item) for item in validation._deprecations]
+        scrubbed: dict[str, Any] = remove_values(result, secrets)
+        return scrubbed
+
+    def _outcome(self, task: Task) -> dict[str, Any]:
+        """Run the operation and translate what it returns or raises."""
+        try:
+            outcome = self.operation.run(task)
+        except PartnerError as error:
+            return failure_of(error, task.params)
+        except Exception as exc:  # noqa: BLE001 - the one place that translates defects, see defect_of()
+            return defect_of(exc, traceback.format_exc())
+        result = result_of(outcome, diff_mode=bool(self._task.diff))
+        if outcome.secret:
+            result[SECRET_MARK] = True
+        return result
+
+    def _invalid(self, validation: Any) -> dict[str, Any]:
+        error = validation.errors[0]
+        message = error.msg
+        if isinstance(error, UnsupportedError):
+            message = f"Unsupported parameters for ({self._task.action}) module: {message}"
+        return {"failed": True, "msg": message}
+
+    def _run_module(self, arguments: dict[str, Any], variables: dict[str, Any], *, here: bool) -> dict[str, Any]:
+        """Run the real module over the task's connection and return its result."""
+        background = bool(self._task.async_val) and not self._connection.has_native_async
+        if self._task.async_val and not self._task.no_log:
+            self._refuse_secret_in_background(arguments)
+        if here:
+            variables = with_own_python(variables, delegate_to=self._task.delegate_to)
+        with self._shared_run_directory(here and not self._task.async_val):
+            result: dict[str, Any] = self._execute_module(module_args=dict(arguments), task_vars=variables, wrap_async=background)
+        if not background:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        elif self._unchosen:
+            result = self._wait_for(result, variables)
+        return result
+
+    def _refuse_secret_in_background(self, arguments: dict[str, Any]) -> None:
+        params = self._validator().validate(arguments).validated_parameters
+        if self.operation.returns_secret(params):
+            raise AnsibleActionFail(
+                "With these options the task returns a secret, which Ansible would show when it fetches the result of a background job."
+                " Next step: leave out async, or set no_log on this task and on the async_status task that fetches its result."
+            )
+
+    @contextlib.contextmanager
+    def _shared_run_directory(self, shared: bool) -> Iterator[None]:
+        """Tell a real module of this user on the controller about the run's directory, so that it shares its tokens."""
+        if not shared or self._connection.become is not None:
+            yield
+            return
+        environment = self._task.environment
+        self._task.environment = [*(environment or []), {RUN_DIRECTORY_ENV: run_directory()}]
+        try:
+            yield
+        finally:
+            self._task.environment = environment
+
+    def _wait_for(self, started: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Wait for a background job of a host whose connection nobody chose; Ansible itself would look for it by SSH."""
+        job = started.get("ansible_job_id")
+        if job is None or self._task.poll <= 0:
+            return started
+        limit, self._task.async_val = self._task.async_val, 0
+        end = time.monotonic() + limit
+        status: dict[str, Any] = started
+        while time.monotonic() < end:
+            time.sleep(self._task.poll)
+            status = self._job_status(job, "status", variables)
+            if status.get("finished") in (1, True):
+                self._job_status(job, "cleanup", variables)
+                return status
+        return {"failed": True, "msg": f"The background job did not end within the requested {limit} s.", "async_result": status}
+
+    def _job_status(self, job: str, mode: str, variables: dict[str, Any]) -> dict[str, Any]:
+        arguments = {"jid": job, "mode": mode, "_async_dir": self.get_shell_option("async_dir", default="~/.ansible_async")}
+        status: dict[str, Any] = self._execute_module(
+            module_name="ansible.builtin.async_status", module_args=arguments, task_vars=variables
+        )
+        return status
+
+    def _keep_secret(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Keep Ansible from showing a result that holds a secret; it registers all the same."""
+        if result.pop(SECRET_MARK, False):
+            result["_ansible_no_log"] = True
+            # Before ansible-core 2.19 the list of a loop's results is hidden only where the task says so.
+            self._task.no_log = True
+        return result
+
+
+def _deprecation(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "msg": item.get("msg") or f"Alias '{item.get('name')}' is deprecated.",
+        "version": item.get("version"),
+        "date": item.get("date"),
+        "collection_name": item.get("collection_name"),
+    }
+
+
+def run_directory() -> str:
+    """Return a directory (mode 0700) that all workers of this run share and that Ansible removes at its end."""
+    path = os.path.join(C.DEFAULT_LOCAL_TMP, "m365d.partner")
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path

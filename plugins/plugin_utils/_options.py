@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options from variables, and Ansible's values made plain at the border of this collection's code.
+
+Since ansible-core 2.19 an in-process plugin receives tagged types: `isinstance(x, str)` holds, `type(x) is str` does not. Before
+it, vaulted and untrusted texts are classes of their own. Below the border, only plain types exist.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from ansible import errors as ansible_errors
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_NAME, VARIABLE_PREFIX
+
+IN_PROCESS_VARIABLE = f"{VARIABLE_PREFIX}in_process"
+IN_PROCESS_ENV = IN_PROCESS_VARIABLE.upper()
+
+# Raised by ansible-core 2.19 and later where a template comes to `omit`; before it, a placeholder text is returned.
+_Omitted: type[Exception] = getattr(ansible_errors, "AnsibleValueOmittedError", LookupError)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with all of Ansible's own types replaced by the plain ones; vaulted texts are decrypted.
+
+    Dates become texts in ISO 8601, as they would on the way to a real module.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if getattr(value, "__ENCRYPTED__", False) or type(value).__name__ == "EncryptedString":
+        return str.__str__(str(value))
+    if isinstance(value, int):
+        return int.__add__(value, 0)
+    if isinstance(value, float):
+        return float.__add__(value, 0.0)
+    if isinstance(value, (datetime.datetime, datetime.date)):
+        return str.__str__(value.isoformat())
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, AbstractSet)):
+        return [plain(item) for item in value]
+    return value
+
+
+def options_from_variables(names: Iterable[str], *, given: Mapping[str, Any], variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+    """Return the shared options that the variables `m365d_<option>` add to those that are given.
+
+    :param names: the options that the plugin takes.
+    :param given: the options of the task; a variable does not replace them.
+    :param templar: Ansible's templar; variables arrive as templates.
+    :raises AnsibleUndefinedVariable: where a variable refers to one that does not exist.
+    """
+    found: dict[str, Any] = {}
+    for name in names:
+        if name not in BY_NAME or name in given:
+            continue
+        value = variable_value(BY_NAME[name].variable, variables=variables, templar=templar)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def variable_value(name: str, *, variables: Mapping[str, Any], templar: Any) -> Any:
+    """Return the plain value of a variable, or None where it is not set or omitted."""
+    if name not in variables:
+        return None
+    try:
+        value = plain(templar.template(variables[name]))
+    except _Omitted:
+        return None
+    return None if isinstance(value, str) and value == variables.get("omit") else value
+
+
+def wants_in_process(*, variables: Mapping[str, Any], templar: Any, environ: Mapping[str, str]) -> bool:
+    """Tell whether operations may run inside Ansible's worker: variable `m365d_in_process`, else `M365D_IN_PROCESS`, else yes.
+
+    :raises TypeError: for a value that is not a boolean.
+    """
+    value = variable_value(IN_PROCESS_VARIABLE, variables=variables, templar=templar)
+    if value is None:
+        value = environ.get(IN_PROCESS_ENV) or True
+    return bool(boolean(value))
