@@ -178,7 +178,8 @@ class Transport:
     """Sends requests. One per process and settings; threads may share it.
 
     :param settings: how to reach the services.
-    :param clock, sleep, jitter: the passing of time and chance, exchangeable for tests.
+    :param ends_at: instant of `clock` after which nothing is waited for, whatever the deadline of a call; None for no such end.
+    :param clock, sleep, jitter: the passing of time and chance, exchangeable for tests and for a fleet.
     """
 
     def __init__(
@@ -186,6 +187,7 @@ class Transport:
         settings: TransportSettings,
         *,
         session: Any = None,
+        ends_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -195,7 +197,12 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
+        self._ends_at = ends_at
         self.requests_sent = 0
+
+    def sharing_connections(self, *, sleep: Callable[[float], None], ends_at: float | None) -> Transport:
+        """Return a transport over the same connections that waits with `sleep` and gives up at `ends_at`."""
+        return Transport(self.settings, session=self.session, ends_at=ends_at, clock=self._clock, sleep=sleep, jitter=self._jitter)
 
     def send(
         self,
@@ -222,6 +229,8 @@ class Transport:
         """
         repeatable = method in _SAFE_METHODS if repeatable is None else repeatable
         end = self._clock() + (self.settings.deadline if deadline is None else deadline)
+        if self._ends_at is not None:
+            end = min(end, self._ends_at)
         attempt = 0
         while True:
             attempt += 1

@@ -244,3 +244,11 @@ def test_an_unusable_authority_file_is_an_option_error(tmp_path: Path, content: 
         path.write_text(content)
     with pytest.raises(OptionError, match="ca_path"):
         Transport(TransportSettings(ca_path=str(path)))
+
+
+def test_the_end_of_a_fleet_cuts_the_deadline_of_each_call() -> None:
+    transport, session, clock = scripted_transport(*[Answer(500, {})] * 50, deadline=300)
+    shared = transport.sharing_connections(sleep=clock.sleep, ends_at=clock.now + 10)
+    assert _send(shared).status == 500
+    assert sum(clock.slept) < 10
+    assert len(session.requests) > 2
