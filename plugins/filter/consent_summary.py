@@ -53,6 +53,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 
 # From the state that says most about what is wrong to the one that says least. A fault of the credential or of the way to
 # the service hides everything else; a missing role is known only where the tenant answered.
@@ -72,11 +73,12 @@ _READABLE = frozenset({"consented_without_roles", "missing_roles", "ready"})
 
 
 def _state(result: Mapping[str, Any]) -> str:
-    """Return the state of one result; a failure that names none is a tenant that could not be reached."""
+    """Return the state of one result; ready is what the result proves, never what it leaves open."""
     state = result.get("consent_state") or (result.get("error") or {}).get("state")
     if state in _WORST_FIRST:
         return str(state)
-    return "unreachable" if result.get("failed") or result.get("unreachable") or state else "ready"
+    proven = "roles" in result and not state and not any(result.get(key) for key in ("error", "failed", "unreachable"))
+    return "ready" if proven else "unreachable"
 
 
 def _prefixed(roles: Sequence[str], name: str) -> list[str]:
@@ -112,16 +114,19 @@ def consent_summary(results: Sequence[Mapping[str, Any]], names: Sequence[str] =
         state = "consented_without_roles" if not roles else "ready" if complete else "missing_roles"
     worst = results[worst_index]
     error = worst.get("error") or {}
-    return {
-        "tenant_id": next((result["tenant_id"] for result in results if result.get("tenant_id")), None),
-        "consent_state": state,
-        "roles": roles,
-        "missing_roles": missing,
-        "unread_resources": unread,
-        "next_step": error.get("next_step") or worst.get("next_step") or _advice(state, missing),
-        "reason": error.get("message") or (worst.get("msg") if worst.get("failed") else "") or "",
-        "error": error or None,
-    }
+    # Names and messages come from the services: they must not be taken for templates.
+    return wrap_var(
+        {
+            "tenant_id": next((result["tenant_id"] for result in results if result.get("tenant_id")), None),
+            "consent_state": state,
+            "roles": roles,
+            "missing_roles": missing,
+            "unread_resources": unread,
+            "next_step": error.get("next_step") or worst.get("next_step") or _advice(state, missing),
+            "reason": error.get("message") or worst.get("msg") or "",
+            "error": error or None,
+        }
+    )
 
 
 class FilterModule:

@@ -52,13 +52,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 
 SEVERITIES = ("high", "medium", "low", "informational", "unknown")
-_DETAIL_KEYS = ("id", "display_name", "severity", "status", "assigned_to", "created_at", "updated_at", "web_url", "classification", "tags")
+_DETAIL_KEYS = ("id", "display_name", "severity", "status", "assigned_to", "last_update_date_time", "incident_web_url", "custom_tags")
 
 
 def _was_read(result: Mapping[str, Any] | None) -> bool:
-    return bool(result) and not any(result.get(key) for key in ("failed", "skipped", "unreachable")) and "incidents" in result
+    return (
+        result is not None and "incidents" in result and not any(result.get(key) for key in ("error", "failed", "skipped", "unreachable"))
+    )
 
 
 def _counts(incidents: list[Mapping[str, Any]]) -> dict[str, int]:
@@ -76,7 +79,7 @@ def _rank(incident: Mapping[str, Any]) -> int:
 
 
 def _details(incidents: list[Mapping[str, Any]], limit: int) -> list[dict[str, Any]]:
-    newest_first = sorted(incidents, key=lambda incident: str(incident.get("updated_at") or ""), reverse=True)
+    newest_first = sorted(incidents, key=lambda incident: str(incident.get("last_update_date_time") or ""), reverse=True)
     return [{key: incident.get(key) for key in _DETAIL_KEYS} for incident in sorted(newest_first, key=_rank)[:limit]]
 
 
@@ -94,6 +97,15 @@ def _work(counts: Mapping[str, int], complete: bool) -> str:
         return "Nothing to do." if complete else "Read the incidents again: not all of them were read."
     label = "of unknown severity" if severity == "unknown" else f"of severity {severity}"
     return f"Work the {counts[severity]} {'incident' if counts[severity] == 1 else 'incidents'} {label}."
+
+
+def _text(counts: Mapping[str, int] | None, complete: bool) -> str:
+    if counts is None:
+        return "unknown"
+    text = ", ".join(
+        f"{number} {severity if severity != 'unknown' else 'of unknown severity'}" for severity, number in counts.items() if number
+    )
+    return (text or "none") if complete else f"at least: {text or 'none read'}"
 
 
 def incident_row(
@@ -117,23 +129,27 @@ def incident_row(
     if not read and state in {"ready", "missing_roles"}:
         # The token was issued and yet the API did not answer: what the API said is the state.
         state = error.get("state") or result.get("consent_state") or state
-    reason = error.get("message") or (result.get("msg") if result.get("failed") else None) or summary.get("reason")
+    reason = error.get("message") or (None if read or result.get("skipped") else result.get("msg")) or summary.get("reason")
     complete = read and bool(result.get("complete", True))
     next_step = error.get("next_step") or summary.get("next_step") or (_work(counts, complete) if counts is not None else "")
-    return {
-        "tenant_id": summary.get("tenant_id") or result.get("tenant_id"),
-        "tenant_name": name or summary.get("tenant_id") or result.get("tenant_id"),
-        "consent_state": state,
-        "roles": list(summary.get("roles") or []),
-        "missing_roles": list(summary.get("missing_roles") or []),
-        "incidents_by_severity": counts,
-        "incidents_total": len(found) if read else None,
-        "incidents_complete": complete if read else None,
-        "incidents": _details(found, details),
-        "reason": "" if complete else (result.get("partial_reason") if read else reason) or "The cause is not known.",
-        "next_step": next_step,
-        "urgency": _urgency(counts),
-    }
+    # Names and messages come from the services: they must not be taken for templates.
+    return wrap_var(
+        {
+            "tenant_id": summary.get("tenant_id") or result.get("tenant_id"),
+            "tenant_name": name or summary.get("tenant_id") or result.get("tenant_id"),
+            "consent_state": state,
+            "roles": list(summary.get("roles") or []),
+            "missing_roles": list(summary.get("missing_roles") or []),
+            "incidents_by_severity": counts,
+            "incidents_total": len(found) if read else None,
+            "incidents_complete": complete if read else None,
+            "incidents_text": _text(counts, complete),
+            "incidents": _details(found, details),
+            "reason": "" if complete else (result.get("partial_reason") if read else reason) or "The cause is not known.",
+            "next_step": next_step,
+            "urgency": _urgency(counts),
+        }
+    )
 
 
 class FilterModule:

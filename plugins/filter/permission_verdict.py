@@ -69,6 +69,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 
 _READABLE = frozenset({"consented_without_roles", "missing_roles", "ready"})
 
@@ -134,15 +135,18 @@ def permission_verdict(
     if not readable:
         cause = summary.get("reason") or f"the tenant is {summary['consent_state']}"
         notes.insert(0, _finding("unread", "", f"The grants of {', '.join(unread) or 'this tenant'} could not be read: {cause}"))
-    return {
-        "tenant_id": summary.get("tenant_id"),
-        "consent_state": summary["consent_state"],
-        "verdict": "violation" if violations and readable else "compliant" if readable else "unknown",
-        "findings": violations + notes,
-        "declared": list(declared),
-        "granted": granted,
-        "next_step": summary.get("next_step") or "",
-    }
+    # Names and messages come from the services: they must not be taken for templates.
+    return wrap_var(
+        {
+            "tenant_id": summary.get("tenant_id"),
+            "consent_state": summary["consent_state"],
+            "verdict": "violation" if violations and readable else "compliant" if readable else "unknown",
+            "findings": violations + notes,
+            "declared": list(declared),
+            "granted": granted,
+            "next_step": summary.get("next_step") or "",
+        }
+    )
 
 
 class FilterModule:

@@ -14,9 +14,9 @@ description:
 options:
   _input:
     description:
-      - The rows, each a list of cells.
+      - The rows, each a list of cells, or with O(columns) a dictionary. A cell that is a list takes a line for each of its entries.
     type: list
-    elements: list
+    elements: raw
     required: true
   heads:
     description:
@@ -24,6 +24,12 @@ options:
     type: list
     elements: string
     required: true
+  columns:
+    description:
+      - The keys of the cells in rows that are dictionaries, in the order of O(heads).
+    type: list
+    elements: string
+    default: []
   width:
     description:
       - The width in characters at which a cell is folded into several lines.
@@ -53,17 +59,23 @@ from ansible.errors import AnsibleFilterError
 
 
 def _lines(cell: Any, width: int) -> list[str]:
+    """Return the lines of a cell; a list has one entry to a line."""
+    if isinstance(cell, (list, tuple)):
+        return [line for entry in cell for line in _lines(entry, width)] or [""]
     text = "".join(character if character.isprintable() else " " for character in ("" if cell is None else str(cell)))
     return textwrap.wrap(text, width) or [""]
 
 
-def text_table(rows: Sequence[Sequence[Any]], heads: Sequence[str], width: int = 44) -> str:
+def text_table(rows: Sequence[Any], heads: Sequence[str], columns: Sequence[str] = (), width: int = 44) -> str:
     """Return the rows as a table of plain text, columns two blanks apart.
 
-    :param rows: lists of cells, as long as `heads`.
+    :param rows: lists of cells, as long as `heads`; with `columns`, mappings.
     :param heads: the heads of the columns.
+    :param columns: the keys of the cells in `rows`, as many as `heads`.
     :param width: characters after which a cell is folded.
     """
+    if columns:
+        rows = [[row.get(key) for key in columns] for row in rows]
     if any(len(row) != len(heads) for row in rows):
         raise AnsibleFilterError(f"text_table needs rows with {len(heads)} cells each.")
     folded = [[_lines(cell, width) for cell in row] for row in [heads, *rows]]

@@ -11,6 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.m365d.partner.plugins.filter.consent_summary import consent_summary
 from ansible_collections.m365d.partner.plugins.filter.incident_row import incident_row
+from ansible_collections.m365d.partner.plugins.filter.incident_rows import incident_rows
 from ansible_collections.m365d.partner.plugins.filter.permission_verdict import permission_verdict
 from ansible_collections.m365d.partner.plugins.filter.text_table import text_table
 
@@ -48,6 +49,8 @@ BOTH = [granted("SecurityIncident.Read.All"), granted("Incident.Read.All")]
         ([granted("SecurityIncident.Read.All"), refused("not_licensed")], "not_licensed", [], NAMES[1:]),
         ([refused("unreachable"), refused("not_consented")], "unreachable", [], NAMES),
         ([granted("SecurityIncident.Read.All"), {"failed": True, "msg": "broke"}], "unreachable", [], NAMES[1:]),
+        ([granted("SecurityIncident.Read.All"), {"failed": False, "msg": "broke"}], "unreachable", [], NAMES[1:]),
+        ([granted("SecurityIncident.Read.All"), {}], "unreachable", [], NAMES[1:]),
         ([granted("SecurityIncident.Read.All"), granted("X", state="never heard of")], "unreachable", [], NAMES[1:]),
     ],
 )
@@ -94,15 +97,23 @@ def test_a_tenant_is_judged_by_the_policy_and_never_compliant_when_unread(
 
 
 def incident(severity: str, number: int = 1) -> dict[str, Any]:
-    return {"id": str(number), "severity": severity, "display_name": "x", "updated_at": f"2026-11-0{number}T00:00:00Z"}
+    return {"id": str(number), "severity": severity, "display_name": "x", "last_update_date_time": f"2026-11-0{number}T00:00:00Z"}
 
 
 def test_an_unread_tenant_has_unknown_incidents_and_a_reason_but_never_zero() -> None:
     summary = consent_summary(BOTH, names=NAMES)
-    for unread in (None, {}, {"skipped": True}, refused("not_licensed"), {"failed": True, "msg": "broke", "incidents": []}):
+    for unread in (
+        None,
+        {},
+        {"skipped": True},
+        refused("not_licensed"),
+        {"failed": True, "msg": "broke", "incidents": []},
+        {"error": {}, "msg": "x"},
+    ):
         row = incident_row(summary, unread)
         assert row["incidents_by_severity"] is None
         assert row["incidents_total"] is None
+        assert row["incidents_text"] == "unknown"
         assert row["reason"]
     assert incident_row(summary, refused("not_licensed"))["consent_state"] == "not_licensed"
     assert incident_row(consent_summary([refused("disabled")] * 2, names=NAMES), None)["reason"] == "The cause."
@@ -114,6 +125,7 @@ def test_incidents_are_counted_by_severity_and_the_most_urgent_are_kept() -> Non
     assert row["incidents_by_severity"] == {"high": 2, "medium": 0, "low": 1, "informational": 0, "unknown": 1}
     assert [kept["id"] for kept in row["incidents"]] == ["3", "2", "1"]
     assert (row["tenant_name"], row["incidents_total"], row["reason"]) == ("Fabrikam", 4, "")
+    assert row["incidents_text"] == "2 high, 1 low, 1 of unknown severity"
     assert row["next_step"] == "Work the 2 incidents of severity high."
 
 
@@ -122,6 +134,7 @@ def test_a_partial_answer_says_that_it_is_partial() -> None:
     row = incident_row(consent_summary(BOTH, names=NAMES), partial)
     assert (row["incidents_total"], row["incidents_complete"], row["reason"]) == (0, False, "The deadline was over.")
     assert "not all" in row["next_step"]
+    assert row["incidents_text"] == "at least: none read"
 
 
 def test_rows_sort_by_urgency_high_then_unknown_then_the_rest() -> None:
@@ -137,9 +150,17 @@ def test_rows_sort_by_urgency_high_then_unknown_then_the_rest() -> None:
     assert sorted(rows, key=lambda name: rows[name]["urgency"]) == ["higher", "high", "unknown", "medium", "low", "quiet"]
 
 
+def test_a_host_that_failed_earlier_is_in_the_report_as_unknown() -> None:
+    quiet = incident_row(consent_summary(BOTH, names=NAMES), {"incidents": []}, name="Fabrikam")
+    rows = incident_rows([{"incident_report_row": quiet}, {"inventory_hostname": "tailspin", "m365d_tenant_id": TENANT}])
+    assert [(row["tenant_name"], row["incidents_total"]) for row in rows] == [("tailspin", None), ("Fabrikam", 0)]
+    assert "failed earlier" in rows[0]["reason"]
+
+
 def test_a_table_aligns_folds_and_keeps_control_characters_out() -> None:
     table = text_table([["a\x1b[31m", 1], ["bb", None]], heads=["Name", "Count"])
     assert table.splitlines() == ["Name    Count", "------  -----", "a [31m  1", "bb"]
     assert len(text_table([["word " * 30]], heads=["H"], width=20).splitlines()) == 2 + 8
+    assert text_table([{"a": ["x", "y"], "b": 1}], heads=["A"], columns=["a"]).splitlines()[2:] == ["x", "y"]
     with pytest.raises(AnsibleFilterError, match="2 cells"):
         text_table([["only one"]], heads=["a", "b"])
