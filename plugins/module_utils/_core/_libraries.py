@@ -11,6 +11,7 @@ nobody prepared), so each import is guarded here and asked for with `require_lib
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from .errors import LibraryMissing
 
@@ -29,12 +30,26 @@ except ImportError as exc:
     _MISSING["msal"] = str(exc)
 
 try:
-    import cryptography
+    import cryptography.exceptions
+    import cryptography.hazmat.primitives.asymmetric.padding
+    import cryptography.hazmat.primitives.asymmetric.rsa
+    import cryptography.hazmat.primitives.ciphers.aead
+    import cryptography.hazmat.primitives.hashes
+    import cryptography.hazmat.primitives.kdf.hkdf
+    import cryptography.hazmat.primitives.serialization.pkcs12
+    import cryptography.x509
     import jwt
 except ImportError as exc:
     _MISSING["PyJWT[crypto]"] = str(exc)
 
 __all__ = ["certifi", "cryptography", "jwt", "msal", "requests", "require_libraries", "urllib3"]
+
+
+def __getattr__(name: str) -> Any:
+    """Stand in for a library that is not installed, so that `from ._libraries import msal` succeeds without it."""
+    if name in __all__:
+        return None
+    raise AttributeError(name)
 
 
 def require_libraries() -> None:
