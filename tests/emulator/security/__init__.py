@@ -31,11 +31,13 @@ __all__ = ["SecurityStore", "build_store", "routes"]
 def build_store(tenant: Tenant, defaults: Mapping[str, Any], seed: int, now: datetime) -> SecurityStore:
     """Return the security data of a tenant, deterministic from the seed and the tenant id; nothing is generated yet.
 
-    :param defaults: the scenario's ``defaults`` mapping, or its ``security`` part; the tenant's own ``security`` overrides it.
+    :param defaults: the scenario's ``defaults`` mapping; the tenant's own ``security`` overrides its ``security`` part.
+    :param now: when the emulator started; the same for all tenants, or those of one pool share nothing.
     :raises ValueError: a key or value that ``settings`` does not know.
     """
-    values = dict(defaults.get("security", defaults)) | dict(tenant.settings.get("security") or {})
-    settings = change(SecuritySettings(plan=Plan(seed="", now=ticks_of(now))), values)
+    settings = SecuritySettings(plan=Plan(seed="", now=ticks_of(now)))
+    for values in (defaults.get("security"), tenant.settings.get("security")):
+        settings = change(settings, values or {})
     share = f"pool:{crc32(tenant.tenant_id.encode()) % settings.pool}" if settings.pool else tenant.tenant_id
     settings.plan = replace(settings.plan, seed=f"{seed}:{share}")
     return SecurityStore(tenant.tenant_id, tenant.domain, settings)
@@ -43,10 +45,11 @@ def build_store(tenant: Tenant, defaults: Mapping[str, Any], seed: int, now: dat
 
 def routes(cloud: Cloud) -> list[BaseRoute]:
     """Return every route of the security services and of their part of the admin API."""
+    from .admin_routes import SecurityAdmin
     from .alert_routes import GraphAlerts
     from .defender_routes import DefenderApi
     from .graph_routes import GraphSecurity
     from .serving import Gate
 
     gate = Gate(cloud)
-    return [*GraphSecurity(gate).routes(), *GraphAlerts(gate).routes(), *DefenderApi(gate).routes()]
+    return [*GraphSecurity(gate).routes(), *GraphAlerts(gate).routes(), *DefenderApi(gate).routes(), *SecurityAdmin(cloud).routes()]

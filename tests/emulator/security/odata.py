@@ -174,6 +174,8 @@ def _property(node: Any, dialect: Dialect) -> Property:
 
 def _literal(node: Any, wanted: Property, name: str, dialect: Dialect) -> Any:
     incompatible = QueryError(f"A binary operator with incompatible types was detected for operator kind '{name}'.")
+    if isinstance(node, ast.Identifier):
+        _property(node, dialect)  # A word without quotes is read as a property, which it usually is not.
     if isinstance(node, ast.Null):
         if wanted.kind == "text" and name in ("eq", "ne"):
             return None

@@ -22,7 +22,7 @@ from emulator.replication import Replication
 from emulator.security import SecurityStore, build_store, routes
 from emulator.settings import Settings
 from emulator.state import Cloud, SecurityStores, Tenant
-from starlette.applications import Starlette
+from starlette.routing import Router
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,7 +45,7 @@ class Frame:
         self.cloud = cloud
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # Start and stop of the application.
             await self.app(scope, receive, send)
             return
         family = family_of(scope["path"])
@@ -53,8 +53,12 @@ class Frame:
         try:
             await self.app(scope, receive, send)
         except ApiError as exc:
-            assert family in ("graph", "defender"), exc
-            response = exc.render(family=family, now=self.cloud.now(), request_id="request-1", client_request_id="client-request-1")
+            response = exc.render(
+                family="graph" if family == "graph" else "defender",
+                now=self.cloud.now(),
+                request_id="request-1",
+                client_request_id="client-request-1",
+            )
             await response(scope, receive, send)
 
 
@@ -88,7 +92,11 @@ class World:
 
     def defender(self, path: str, params: dict[str, Any] | None = None, *, method: str = "GET", **options: Any) -> Any:
         headers = self.token("defender") | options.pop("headers", {})
-        return self.client.request(method, f"/api/{path}" if "://" not in path else path, params=params, headers=headers, **options)
+        url = path if "://" in path else f"/api/{path}"
+        return self.client.request(method, url, params=params, headers=headers, **options)
+
+    def admin(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
+        return self.client.request(method, f"/_emulator/security/{path}", json=body)
 
     def graph_ids(self, **params: Any) -> list[str]:
         """The ids of every page, following the links."""
@@ -119,6 +127,7 @@ def world(signing_keys: SigningKeys) -> Iterator[Callable[..., World]]:
     def make(**security: Any) -> World:
         clock = Clock(NOW)
         clock.freeze()
+        clock.set(NOW)
         replication = Replication(clock)
         cloud = Cloud(seed=7, clock=clock, replication=replication, settings=Settings())
         cloud.keys = signing_keys
@@ -126,7 +135,7 @@ def world(signing_keys: SigningKeys) -> Iterator[Callable[..., World]]:
             cloud.add_tenant(_tenant(tenant_id, domain, replication, security if tenant_id == TENANT else {}))
         first_party.register(cloud)
         cloud.security = SecurityStores(lambda tenant_id: build_store(cloud.tenants[tenant_id], {}, cloud.seed, NOW))
-        app = Frame(Starlette(routes=routes(cloud)), cloud)
+        app = Frame(Router(routes(cloud)), cloud)
         return World(cloud, TestClient(app, base_url="https://localhost:8443"), security)
 
     return make  # type: ignore[return-value]
