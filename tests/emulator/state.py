@@ -87,10 +87,12 @@ class Cloud:
         self.applications: dict[str, Application] = {}
         self._domains: dict[str, Tenant] = {}
         self._resources: dict[str, Application] = {}
+        self._resource_names: dict[str, list[str]] = {}
         self.defaults: dict[str, Any] = {}
         self.bootstrap: dict[str, str] = {}
         self.automation: dict[str, dict[str, str]] = {}
         self.passwords: dict[str, str] = {}
+        self.prepared_apps: list[dict[str, str]] = []
 
     def now(self) -> datetime:
         """The emulated moment, aware, UTC."""
@@ -125,10 +127,15 @@ class Cloud:
 
     def index_resource(self, app: Application) -> None:
         """(Re)build the index of the names under which `app` can be asked for as a resource."""
-        for name in [name for name, owner in self._resources.items() if owner is app]:
-            del self._resources[name]
-        for name in (app.app_id, *app.identifier_uris):
-            self._resources[name.rstrip("/").lower()] = app
+        self._forget_names(app)
+        names = [name.rstrip("/").lower() for name in (app.app_id, *app.identifier_uris)]
+        self._resource_names[app.app_id] = names
+        for name in names:
+            self._resources[name] = app
+
+    def _forget_names(self, app: Application) -> None:
+        for name in self._resource_names.pop(app.app_id, ()):
+            self._resources.pop(name, None)
 
     def resource(self, identifier: str) -> Application | None:
         """The application behind an App ID URI (with or without trailing slash) or a client id."""
@@ -138,8 +145,7 @@ class Cloud:
     def forget_application(self, app: Application) -> None:
         """Drop a permanently deleted registration."""
         self.applications.pop(app.app_id, None)
-        for name in [name for name, owner in self._resources.items() if owner is app]:
-            del self._resources[name]
+        self._forget_names(app)
 
     def user(self, username: str) -> tuple[Tenant, User] | None:
         """The person with this user name and the tenant of their account."""
