@@ -232,7 +232,8 @@ def _count_sanity(output: str, ok: bool) -> Counts:
     run = set(re.findall(r'^Running sanity test "([^"\n]+)"', output, re.MULTILINE))
     skipped = set(re.findall(r'^WARNING: Skipping sanity test "([^"\n]+)"', output, re.MULTILINE))
     match = re.search(r"The (\d+) sanity test\(s\) listed below", output)
-    failed = int(match.group(1)) if match else int(not ok)
+    # A run without a single test is a failure of the gate, whatever it ended with.
+    failed = int(match.group(1)) if match else int(not ok or not run)
     return Counts(passed=max(len(run - skipped) - failed, 0), failed=failed, skipped=len(skipped))
 
 

@@ -35,16 +35,18 @@ def collection_files() -> list[str]:
 
 
 def _remove_strangers(target: Path, wanted: set[str]) -> None:
-    """Remove what an earlier copy had and the checkout has no more."""
+    """Remove what an earlier copy had and the checkout has no more, and the directories that became empty."""
+    visited: list[Path] = []
     for directory, directories, files in os.walk(target, topdown=True):
         relative = Path(directory).relative_to(target)
         directories[:] = [name for name in directories if str(relative / name) not in KEPT]
+        visited.append(Path(directory))
         for name in files:
             if str(relative / name) not in wanted:
                 (Path(directory) / name).unlink()
-    for directory, directories, files in os.walk(target, topdown=False):
-        if not directories and not files and directory != str(target):
-            Path(directory).rmdir()
+    for path in reversed(visited[1:]):
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def make_copy(name: str) -> Path:
@@ -67,8 +69,8 @@ def make_copy(name: str) -> Path:
             continue
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, destination)
-    if not (target / ".git").is_dir():
-        subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
+    # Does nothing to a repository that is there
+    subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
     return target
 
 
