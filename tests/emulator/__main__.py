@@ -29,7 +29,8 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope.setdefault("extensions", {})[ABORT] = self.transport.abort  # type: ignore[typeddict-item]
+        extensions: dict[str, Any] = {ABORT: self.transport.abort}
+        self.scope["extensions"] = extensions
 
 
 class _Server(uvicorn.Server):
@@ -108,7 +109,13 @@ def main(argv: list[str] | None = None) -> int:
     cloud.origin = f"https://localhost:{sockets[0].getsockname()[1]}"
     context, ca_path = make_tls(arguments.state_dir)
     config = uvicorn.Config(
-        build_app(cloud), log_config=None, access_log=False, http=_Protocol, lifespan="off", server_header=False, timeout_graceful_shutdown=2
+        build_app(cloud),
+        log_config=None,
+        access_log=False,
+        http=_Protocol,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=2,
     )
     config.load()
     config.ssl = context

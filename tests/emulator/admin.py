@@ -19,7 +19,7 @@ from .clock import graph_time, parse_moment
 from .context import cloud_of, context_of
 from .entra.codes import CODES
 from .faults import ACTIONS
-from .model import Application
+from .model import Application, KeyCredential, PasswordCredential
 from .replication import Stamp
 from .state import Cloud, Tenant
 
@@ -138,7 +138,9 @@ def _app_state(app: Application) -> dict[str, Any]:
         "sign_in_audience": app.body.get("signInAudience"),
         "deleted": app.deleted_at is not None,
         "owners": app.owners,
-        "secrets": [{"key_id": one.key_id, "display_name": one.display_name, "hint": one.hint, "end": graph_time(one.end)} for one in app.passwords],
+        "secrets": [
+            {"key_id": one.key_id, "display_name": one.display_name, "hint": one.hint, "end": graph_time(one.end)} for one in app.passwords
+        ],
         "certificates": [{"key_id": one.key_id, "thumbprint": one.sha1.hex(), "end": graph_time(one.end)} for one in app.keys],
         "federated": [{"name": one.name, "issuer": one.issuer, "subject": one.subject} for one in app.federated],
     }
@@ -257,7 +259,8 @@ def expire_credentials(cloud: Cloud, request: Request, body: dict[str, Any]) -> 
     """POST /_emulator/apps/{client_id}/expire: all credentials, or the one with `key_id`."""
     app = _application(cloud, request.path_params["client_id"])
     expired = []
-    for one in (*app.passwords, *app.keys):
+    credentials: list[PasswordCredential | KeyCredential] = [*app.passwords, *app.keys]
+    for one in credentials:
         if body.get("key_id") in (None, one.key_id):
             one.end = cloud.now() - timedelta(seconds=1)
             one.start = min(one.start, one.end - timedelta(seconds=1))

@@ -94,9 +94,7 @@ def authorize(request: Request, *, family: ApiFamily, resource_app_id: str, any_
         kind = "user" if caller.user_id else "application"
         held = ",".join(sorted(caller.permissions))
         noun = "scopes" if caller.user_id else "roles"
-        raise ApiError(
-            403, "Forbidden", f"Missing {kind} {noun}. API required {noun}: {','.join(any_of)}, {kind} {noun}: {held}."
-        )
+        raise ApiError(403, "Forbidden", f"Missing {kind} {noun}. API required {noun}: {','.join(any_of)}, {kind} {noun}: {held}.")
     return caller
 
 

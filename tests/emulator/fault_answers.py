@@ -40,7 +40,9 @@ def _entra(action: dict[str, Any], context: RequestContext) -> Response:
     code = int(action["aadsts"])
     if code not in CODES:
         context.error = f"AADSTS{code}"
-        return Response(json.dumps({"error": "server_error", "error_codes": [code]}).encode(), status_code=400, media_type="application/json")
+        return Response(
+            json.dumps({"error": "server_error", "error_codes": [code]}).encode(), status_code=400, media_type="application/json"
+        )
     return error_response(context, EntraError(code, error=action.get("code"), status=action.get("status")))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .auth import AAD_GRAPH, GRAPH, MTP, WDATP
 from .clock import graph_time
-from .model import AppRole, Application, PermissionScope, ServicePrincipal
+from .model import Application, AppRole, PermissionScope, ServicePrincipal
 from .permission_table import GRAPH as GRAPH_TABLE
 from .permission_table import MTP as MTP_TABLE
 from .permission_table import WDATP_ROLES, WDATP_SCOPES, WDATP_USER_ROLES
@@ -61,7 +61,9 @@ def _wdatp() -> tuple[list[AppRole], list[PermissionScope]]:
 def _graph() -> tuple[list[AppRole], list[PermissionScope]]:
     roles = [AppRole(role, value, value) for value, role, _scope in GRAPH_TABLE if role]
     everyday = {"User.Read", "offline_access", "openid", "profile", "email"}
-    scopes = [PermissionScope(scope, value, value, "User" if value in everyday else "Admin") for value, _role, scope in GRAPH_TABLE if scope]
+    scopes = [
+        PermissionScope(scope, value, value, "User" if value in everyday else "Admin") for value, _role, scope in GRAPH_TABLE if scope
+    ]
     return roles, scopes
 
 
@@ -104,7 +106,13 @@ def roles_of(app: Application) -> list[AppRole]:
     if app.app_id in ROLES:
         return ROLES[app.app_id]
     return [
-        AppRole(one["id"], one.get("value") or "", one.get("displayName") or "", tuple(one.get("allowedMemberTypes") or ()), one.get("isEnabled", True))
+        AppRole(
+            one["id"],
+            one.get("value") or "",
+            one.get("displayName") or "",
+            tuple(one.get("allowedMemberTypes") or ()),
+            one.get("isEnabled", True),
+        )
         for one in app.body.get("appRoles") or []
     ]
 
@@ -115,7 +123,13 @@ def scopes_of(app: Application) -> list[PermissionScope]:
         return SCOPES[app.app_id]
     offered = (app.body.get("api") or {}).get("oauth2PermissionScopes") or []
     return [
-        PermissionScope(one["id"], one.get("value") or "", one.get("adminConsentDisplayName") or "", one.get("type") or "User", one.get("isEnabled", True))
+        PermissionScope(
+            one["id"],
+            one.get("value") or "",
+            one.get("adminConsentDisplayName") or "",
+            one.get("type") or "User",
+            one.get("isEnabled", True),
+        )
         for one in offered
     ]
 

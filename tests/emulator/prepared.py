@@ -36,10 +36,25 @@ ADMINISTRATION = (
 )
 """Graph permissions of the bootstrap app and of the tenants' automation apps."""
 APP_KEYS = (
-    "display_name", "client_id", "object_id", "home", "permissions", "scopes", "secrets", "certificates", "federated", "redirect_uris",
-    "public_redirect_uris", "sign_in_audience", "identifier_uris", "unique_name", "public_client", "consented", "token_version",
+    "display_name",
+    "client_id",
+    "object_id",
+    "home",
+    "permissions",
+    "scopes",
+    "secrets",
+    "certificates",
+    "federated",
+    "redirect_uris",
+    "public_redirect_uris",
+    "sign_in_audience",
+    "identifier_uris",
+    "unique_name",
+    "public_client",
+    "consented",
+    "token_version",
     "client_secret",
-)  # fmt: skip
+)
 
 
 class PreparedAppError(ValueError):
@@ -110,7 +125,9 @@ def _add_credentials(cloud: Cloud, app: Application, raw: Mapping[str, Any]) -> 
         value = str(entry.get("value") or secret_text())
         end = parse_moment(str(entry["expires"])) if entry.get("expires") else now + timedelta(days=730)
         start = min(now, end) - timedelta(days=1)
-        app.passwords.append(PasswordCredential(cloud.new_id(), entry.get("display_name", "prepared"), start, end, value[:3], digest(value)))
+        app.passwords.append(
+            PasswordCredential(cloud.new_id(), entry.get("display_name", "prepared"), start, end, value[:3], digest(value))
+        )
         first = first or value
     for pem in raw.get("certificates") or []:
         app.keys.append(key_from_pem(cloud, str(pem)))
@@ -143,7 +160,9 @@ def _consents(cloud: Cloud, consented: Any) -> list[dict[str, Any]]:
 def _consent(cloud: Cloud, app: Application, entry: Mapping[str, Any], roles: list[str], scopes: list[str]) -> None:
     tenant = cloud.tenant(str(entry["tenant"]))
     principal_id = cloud.derived_id("service-principal", tenant.tenant_id, app.app_id)
-    principal = tenant.directory.add_service_principal(ServicePrincipal(principal_id, app.app_id, tenant.tenant_id, app.tenant_id, cloud.now()))
+    principal = tenant.directory.add_service_principal(
+        ServicePrincipal(principal_id, app.app_id, tenant.tenant_id, app.tenant_id, cloud.now())
+    )
     principal.account_enabled = not entry.get("disabled", False)
     for name in entry.get("permissions", roles):
         resource, guid = permission(cloud, name)
@@ -168,5 +187,3 @@ def _consent_scopes(cloud: Cloud, tenant: Tenant, principal: ServicePrincipal, n
 def _present(tenant: Tenant, resource: Application) -> ServicePrincipal | None:
     """The resource in the tenant; a product the tenant does not have is skipped, as it could not have been granted."""
     return tenant.directory.service_principal(resource.app_id)
-
-

@@ -28,14 +28,51 @@ from .settings import Settings
 from .state import Cloud, SecurityStores, Tenant
 
 KEYS = (
-    "seed", "clock", "replication_delay", "token_lifetime", "defaults", "home", "tenants", "generate", "apps", "faults", "unverified", "bootstrap"
-)  # fmt: skip
+    "seed",
+    "clock",
+    "replication_delay",
+    "token_lifetime",
+    "defaults",
+    "home",
+    "tenants",
+    "generate",
+    "apps",
+    "faults",
+    "unverified",
+    "bootstrap",
+)
 TENANT_KEYS = (
-    "tenant_id", "domain", "domains", "display_name", "region", "sub_scope", "cloud", "defender", "security", "admin", "users", "automation",
-    "sign_in_block", "contract", "gdap", "policy", "created",
-)  # fmt: skip
+    "tenant_id",
+    "domain",
+    "domains",
+    "display_name",
+    "region",
+    "sub_scope",
+    "cloud",
+    "defender",
+    "security",
+    "admin",
+    "users",
+    "automation",
+    "sign_in_block",
+    "contract",
+    "gdap",
+    "policy",
+    "created",
+)
 HOME = {"tenant_id": "11111111-1111-4111-8111-000000000001", "domain": "partner.contoso.example", "display_name": "Contoso Partner"}
-_NAMES = ("Fabrikam", "Northwind", "Adventure Works", "Tailspin", "Wingtip", "Litware", "Proseware", "Alpine Ski", "Woodgrove", "Trey Research")
+_NAMES = (
+    "Fabrikam",
+    "Northwind",
+    "Adventure Works",
+    "Tailspin",
+    "Wingtip",
+    "Litware",
+    "Proseware",
+    "Alpine Ski",
+    "Woodgrove",
+    "Trey Research",
+)
 _REGIONS = ("EU", "NA", "AS", "OC")
 
 
@@ -94,7 +131,9 @@ def _populate(cloud: Cloud, raw: Mapping[str, Any]) -> None:
     for entry in _generated(cloud.seed, raw.get("generate") or {}):
         add_tenant(cloud, entry)
     permissions = [f"MicrosoftGraph/{name}" for name in ADMINISTRATION]
-    wanted = {"display_name": "Bootstrap", "permissions": permissions, "sign_in_audience": "AzureADMyOrg"} | dict(raw.get("bootstrap") or {})
+    wanted = {"display_name": "Bootstrap", "permissions": permissions, "sign_in_audience": "AzureADMyOrg"} | dict(
+        raw.get("bootstrap") or {}
+    )
     made = prepare_app(cloud, {"consented": [cloud.home_tenant_id]} | wanted, key="bootstrap")
     cloud.bootstrap = {"tenant_id": cloud.home_tenant_id, "client_id": made["client_id"], "client_secret": made["client_secret"]}
     for index, entry in enumerate(raw.get("apps") or []):
@@ -167,7 +206,9 @@ def add_tenant(cloud: Cloud, raw: Mapping[str, Any], *, home: bool = False) -> T
 
 
 def _add_people(cloud: Cloud, tenant: Tenant, raw: Mapping[str, Any]) -> None:
-    admin = {"username": f"admin@{tenant.domain}", "roles": [GLOBAL_ADMINISTRATOR], "display_name": "Administrator"} | dict(raw.get("admin") or {})
+    admin = {"username": f"admin@{tenant.domain}", "roles": [GLOBAL_ADMINISTRATOR], "display_name": "Administrator"} | dict(
+        raw.get("admin") or {}
+    )
     for entry in (admin, *(raw.get("users") or [])):
         username = str(entry["username"]).lower()
         if "@" not in username:

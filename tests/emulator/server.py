@@ -242,5 +242,3 @@ def _responder(endpoint: Callable[[Request], Any]) -> ASGIApp:
 
 async def _no_such_api(request: Request) -> Response:
     raise ApiError(404, "NotFound", f"No HTTP resource was found that matches the request URI '{request.url.path}'.", family="defender")
-
-

@@ -22,6 +22,7 @@ class Settings:
     issuer_v2: str = "{origin}/{tenantid}/v2.0"
     missing_service_principal: int = 700016
     scope_without_default: int = 1002012
+    consent_without_product: str = "refuse"
     unsubscribed_service_error: str = "invalid_client"
     error_separator: str = "space"
     v1_key_alg: bool = False

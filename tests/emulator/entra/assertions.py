@@ -33,16 +33,12 @@ def check_assertion(context: RequestContext, tenant: Tenant, app: Application, a
     issuer = claims.get("iss")
     if not issuer or not claims.get("aud"):
         raise EntraError(90014, parameter="aud" if issuer else "iss")
-    federated = str(issuer).startswith("https://") and str(issuer) not in _certificate_issuers(app)
+    federated = str(issuer).startswith("https://") and str(issuer) != app.app_id
     if federated:
         _check_federated(context.cloud, app, assertion, claims)
         return "federated"
     _check_certificate(context, tenant, app, assertion, header, claims)
     return "certificate"
-
-
-def _certificate_issuers(app: Application) -> tuple[str, ...]:
-    return (app.app_id,)
 
 
 def _peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -78,7 +74,9 @@ def _check_certificate(
     _check_signature(assertion, algorithm, credential)
     now = context.cloud.now()
     if now >= credential.end or now < credential.start:
-        raise EntraError(700027, reason=f"The key used is expired., Found key 'Start={credential.start:%m/%d/%Y}, End={credential.end:%m/%d/%Y}'")
+        raise EntraError(
+            700027, reason=f"The key used is expired., Found key 'Start={credential.start:%m/%d/%Y}, End={credential.end:%m/%d/%Y}'"
+        )
     _check_lifetime(context.cloud, claims)
     _check_audience(context.cloud, tenant, context, claims)
 
@@ -101,7 +99,9 @@ def _check_signature(assertion: str, algorithm: str, credential: KeyCredential) 
         public = x509.load_der_x509_certificate(credential.der).public_key()
         jwt.decode(assertion, public, algorithms=[algorithm], options=_NOT_NOW)  # type: ignore[arg-type]
     except (jwt.InvalidTokenError, ValueError, TypeError) as exc:
-        reason = f"The provided signature value did not match the expected signature value., Thumbprint of key used by client: '{credential.sha1.hex().upper()}'"
+        thumbprint = credential.sha1.hex().upper()
+        text = "The provided signature value did not match the expected signature value., Thumbprint of key used by client:"
+        reason = f"{text} '{thumbprint}'"
         raise EntraError(700027, reason=reason) from exc
 
 
@@ -153,7 +153,7 @@ def _check_federated(cloud: Cloud, app: Application, assertion: str, claims: dic
     arrived = [one for one in app.federated if cloud.replication.arrived(one.created, "login")]
     code = _mismatch(arrived, issuer, subject, audiences)
     if code is not None:
-        raise EntraError(code, error=error, status=status, **names)
+        raise EntraError(code, error=error, status=status, values=names)
     _check_provider_signature(cloud, assertion, issuer)
     _check_lifetime(cloud, claims)
 

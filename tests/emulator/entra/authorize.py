@@ -19,7 +19,7 @@ from ..context import RequestContext, context_of
 from ..model import User, digest
 from ..state import Tenant
 from .clients import check_enabled
-from .consent import check_resources, grant, may_consent, needs_administrator
+from .consent import available, grant, may_consent, needs_administrator
 from .errors import EntraError
 from .journey import Journey, Kind, failed, member, open_journey, succeeded
 from .pages import approval_page, consent_page, error_page, sign_in_page
@@ -108,7 +108,7 @@ def _decide(journey: Journey, tenant: Tenant, user: User, answer: str) -> Respon
     if not journey.asks_consent and _already_granted(journey, tenant, user):
         return succeeded(journey, tenant, user)
     try:
-        check_resources(tenant, app, asks)
+        asks = available(journey.cloud, tenant, app, asks)
     except EntraError as exc:
         exc.error = journey.cloud.settings.unsubscribed_service_error
         if journey.cloud.settings.consent_error_delivery == "redirect":

@@ -30,8 +30,8 @@ class Client:
     strength: str = "0"
 
 
-def find_application(cloud: Cloud, client_id: str, *, directory: str) -> Application:
-    """The registration behind a client id. Raises EntraError 700016."""
+def find_application(cloud: Cloud, client_id: str, *, directory: str, primary: bool = False) -> Application:
+    """The registration behind a client id. With `primary` one that has not replicated is found too. Raises EntraError 700016."""
     try:
         key = str(uuid.UUID(client_id))
     except ValueError:
@@ -40,7 +40,7 @@ def find_application(cloud: Cloud, client_id: str, *, directory: str) -> Applica
     home = cloud.tenants.get(app.tenant_id) if app else None
     if app is None or app.deleted_at is not None:
         raise EntraError(700016, client=client_id, directory=directory)
-    if home is not None and home.directory.seen_application(app, "login") is None:
+    if not primary and home is not None and home.directory.seen_application(app, "login") is None:
         raise EntraError(700016, client=client_id, directory=directory)
     return app
 

@@ -75,17 +75,17 @@ def needs_administrator(asks: list[Ask]) -> bool:
     return False
 
 
-def check_resources(tenant: Tenant, app: Application, asks: list[Ask]) -> None:
-    """Raises EntraError 650052 when the tenant does not have a product the app asks for."""
+def available(cloud: Cloud, tenant: Tenant, app: Application, asks: list[Ask]) -> list[Ask]:
+    """The part of a consent that the tenant can give. Raises EntraError 650052 when it lacks a product, or leaves that product out."""
+    kept: list[Ask] = []
     for ask in asks:
-        if tenant.directory.service_principal(ask.resource.app_id) is None and ask.resource.tenant_id != tenant.tenant_id:
-            raise EntraError(
-                650052,
-                client=app.app_id,
-                resource=ask.resource.app_id,
-                resource_name=ask.resource.display_name,
-                directory=tenant.display_name,
-            )
+        own = ask.resource.tenant_id == tenant.tenant_id
+        if own or tenant.directory.service_principal(ask.resource.app_id) is not None:
+            kept.append(ask)
+        elif cloud.settings.consent_without_product != "skip":
+            names = {"resource": ask.resource.app_id, "resource_name": ask.resource.display_name, "directory": tenant.display_name}
+            raise EntraError(650052, client=app.app_id, values=names)
+    return kept
 
 
 def ensure_principal(cloud: Cloud, tenant: Tenant, app: Application) -> ServicePrincipal:
@@ -94,13 +94,13 @@ def ensure_principal(cloud: Cloud, tenant: Tenant, app: Application) -> ServiceP
     if found is not None:
         return found
     return tenant.directory.add_service_principal(
-        ServicePrincipal(
-            cloud.new_id(), app.app_id, tenant.tenant_id, app.tenant_id, cloud.now(), created=cloud.replication.stamp()
-        )
+        ServicePrincipal(cloud.new_id(), app.app_id, tenant.tenant_id, app.tenant_id, cloud.now(), created=cloud.replication.stamp())
     )
 
 
-def grant(cloud: Cloud, tenant: Tenant, app: Application, asks: list[Ask], *, user: User, whole_tenant: bool, complete: bool) -> ServicePrincipal:
+def grant(
+    cloud: Cloud, tenant: Tenant, app: Application, asks: list[Ask], *, user: User, whole_tenant: bool, complete: bool
+) -> ServicePrincipal:
     """Carry out a consent. With `complete` (every declared permission was asked for) earlier tenant-wide grants that are no longer
     declared are revoked, which is what re-running a tenant-wide consent may do.
     """
@@ -116,9 +116,7 @@ def grant(cloud: Cloud, tenant: Tenant, app: Application, asks: list[Ask], *, us
     return principal
 
 
-def assign(
-    cloud: Cloud, tenant: Tenant, principal: ServicePrincipal, resource: ServicePrincipal, role_id: str
-) -> AppRoleAssignment:
+def assign(cloud: Cloud, tenant: Tenant, principal: ServicePrincipal, resource: ServicePrincipal, role_id: str) -> AppRoleAssignment:
     """The assignment of one application permission, created when it is not there."""
     for one in tenant.directory.assignments.values():
         if (one.principal_id, one.resource_id, one.app_role_id) == (principal.id, resource.id, role_id):
@@ -146,7 +144,11 @@ def _revoke_rest(tenant: Tenant, principal: ServicePrincipal, asks: list[Ask], *
     resources = {sp.id: ask for ask in asks if (sp := directory.service_principal(ask.resource.app_id)) is not None}
     for one in list(directory.assignments_by_principal.get(principal.id, ())):
         ask = resources.get(one.resource_id)
-        if one.removed is None and (ask is not None or complete) and one.app_role_id not in {role for role, _ in (ask.roles if ask else ())}:
+        if (
+            one.removed is None
+            and (ask is not None or complete)
+            and one.app_role_id not in {role for role, _ in (ask.roles if ask else ())}
+        ):
             directory.remove_assignment(one)
     for held in list(directory.grants.values()):
         ask = resources.get(held.resource_id)

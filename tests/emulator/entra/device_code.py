@@ -47,7 +47,9 @@ async def _start(request: Request, version: int) -> Response:
     except EntraError as exc:
         return error_response(context, exc)
     settings = cloud.settings
-    made = cloud.flows.device(client_id=app.app_id, target=target, version=version, tenant_name=name, lifetime=settings.device_code_lifetime)
+    made = cloud.flows.device(
+        client_id=app.app_id, target=target, version=version, tenant_name=name, lifetime=settings.device_code_lifetime
+    )
     uri = f"{cloud.origin}/common/oauth2/deviceauth"
     numbers = (settings.device_code_lifetime, settings.device_code_interval)
     body: dict[str, object] = {

@@ -90,12 +90,36 @@ def _document(cloud: Cloud, segment: str, tenant: Tenant | None, *, v2: bool, ap
     }
     if v2:
         document["request_uri_parameter_supported"] = False
-        document["claims_supported"] = [*common_claims, "iat", "auth_time", "acr", "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"]
+        document["claims_supported"] = [
+            *common_claims,
+            "iat",
+            "auth_time",
+            "acr",
+            "nonce",
+            "preferred_username",
+            "name",
+            "tid",
+            "ver",
+            "at_hash",
+            "c_hash",
+            "email",
+        ]
     else:
         document["response_types_supported"].append("token")
         document["microsoft_multi_refresh_token"] = True
         document["check_session_iframe"] = f"{base}/oauth2/checksession"
-        document["claims_supported"] = [*common_claims, "iat", "auth_time", "acr", "amr", "nonce", "email", "given_name", "family_name", "nickname"]
+        document["claims_supported"] = [
+            *common_claims,
+            "iat",
+            "auth_time",
+            "acr",
+            "amr",
+            "nonce",
+            "email",
+            "given_name",
+            "family_name",
+            "nickname",
+        ]
     return document | _cloud_fields(tenant)
 
 
@@ -147,5 +171,9 @@ async def instance(request: Request) -> Response:
     tenant = endpoint.path.split("/")[1] if endpoint.path.count("/") else "common"
     metadata = [{"preferred_network": own, "preferred_cache": own, "aliases": [own]}]
     return JSONResponse(
-        {"tenant_discovery_endpoint": f"{cloud.origin}/{tenant}/v2.0/.well-known/openid-configuration", "api-version": "1.1", "metadata": metadata}
+        {
+            "tenant_discovery_endpoint": f"{cloud.origin}/{tenant}/v2.0/.well-known/openid-configuration",
+            "api-version": "1.1",
+            "metadata": metadata,
+        }
     )

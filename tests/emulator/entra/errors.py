@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -33,7 +34,8 @@ class EntraError(Exception):
         status: int | None = None,
         claims: str | None = None,
         headers: dict[str, str] | None = None,
-        **values: str,
+        values: Mapping[str, str] | None = None,
+        **more: str,
     ) -> None:
         entry = CODES[code]
         self.code = code
@@ -43,7 +45,7 @@ class EntraError(Exception):
         self.with_uri = entry.error_uri
         self.claims = claims
         self.headers = headers or {}
-        self.text = entry.text.format_map(_Blank(values))
+        self.text = entry.text.format_map(_Blank(dict(values or {}) | more))
         super().__init__(f"AADSTS{code}: {self.text}")
 
     def body(self, context: RequestContext) -> dict[str, Any]:
@@ -81,14 +83,13 @@ def describe(error: EntraError, context: RequestContext, timestamp: str | None =
 
 def token_headers(context: RequestContext) -> dict[str, str]:
     """Headers every answer of the login service carries."""
-    headers = {
+    return {
         "Cache-Control": "no-store, no-cache",
         "Pragma": "no-cache",
         "x-ms-request-id": context.request_id,
         "x-ms-ests-server": "2.1.0 - EMULATOR ProdSlices",
         "client-request-id": context.client_request_id,
     }
-    return headers
 
 
 def json_response(context: RequestContext, body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

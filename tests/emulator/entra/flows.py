@@ -111,7 +111,9 @@ class PendingFlows:
         """The open device request somebody types the code of."""
         now = self._clock.timestamp()
         wanted = user_code.strip().upper()
-        return next((one for one in self.device_codes.values() if one.user_code == wanted and one.status == "pending" and one.expires > now), None)
+        return next(
+            (one for one in self.device_codes.values() if one.user_code == wanted and one.status == "pending" and one.expires > now), None
+        )
 
     def code(self, **values: Any) -> AuthorizationCode:
         """A new authorization code."""

@@ -96,7 +96,7 @@ def open_journey(request: Request, context: RequestContext, kind: Kind) -> Journ
     pinned = None if name.lower() in SHARED else resolve_tenant(cloud, name)
     if pinned is not None and pinned.foreign:
         raise EntraError(90038, tenant=name, cloud=pinned.cloud)
-    app = find_application(cloud, client_id, directory=pinned.display_name if pinned else name)
+    app = find_application(cloud, client_id, directory=pinned.display_name if pinned else name, primary=True)
     context.client_id = app.app_id
     if kind == "adminconsent_v2":
         for needed in ("redirect_uri", "scope"):

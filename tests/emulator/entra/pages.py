@@ -25,7 +25,10 @@ def _page(context: RequestContext, title: str, body: str, status: int = 200) -> 
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head>'
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
     )
-    headers = token_headers(context) | {"X-Frame-Options": "DENY", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    headers = token_headers(context) | {
+        "X-Frame-Options": "DENY",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
     return HTMLResponse(html, status_code=status, headers=headers)
 
 
@@ -47,7 +50,9 @@ def sign_in_page(context: RequestContext, *, canary: str, hint: str = "", proble
     return _page(context, "Sign in to your account", form)
 
 
-def consent_page(context: RequestContext, *, flow: str, app_name: str, publisher: str, username: str, asks: list[Ask], whole_tenant: bool) -> HTMLResponse:
+def consent_page(
+    context: RequestContext, *, flow: str, app_name: str, publisher: str, username: str, asks: list[Ask], whole_tenant: bool
+) -> HTMLResponse:
     """The list of permissions with Accept and Cancel."""
     items = ""
     for ask in asks:
@@ -69,7 +74,8 @@ def approval_page(context: RequestContext, problem: EntraError, *, flow: str) ->
     """What somebody sees who may not consent: the need for an administrator, and a way back to the application."""
     body = (
         f'<p class="error" id="error" data-code="{problem.code}">{escape(describe(problem, context))}</p>'
-        f'<form method="post">{_hidden(flow=flow)}<button type="submit" name="consent" value="cancel">Return to the application</button></form>'
+        f'<form method="post">{_hidden(flow=flow)}'
+        '<button type="submit" name="consent" value="cancel">Return to the application</button></form>'
     )
     context.error = f"AADSTS{problem.code}"
     return _page(context, "Need admin approval", body)

@@ -65,7 +65,12 @@ def redeem_device_code(context: RequestContext, tenant_name: str, form: Form, ve
     app = _app(context, form, tenant_name)
     if waiting is None or waiting.client_id != app.app_id or waiting.status == "redeemed":
         raise EntraError(70019)
-    if not app.public_only and app.body.get("isFallbackPublicClient") is not True and not form.get("client_secret") and not form.get("client_assertion"):
+    if (
+        not app.public_only
+        and app.body.get("isFallbackPublicClient") is not True
+        and not form.get("client_secret")
+        and not form.get("client_assertion")
+    ):
         raise EntraError(7000218)
     if cloud.clock.timestamp() > waiting.expires:
         raise EntraError(70020)
@@ -106,7 +111,7 @@ def _client(context: RequestContext, tenant: Tenant, app: Application, form: For
     check_enabled(tenant, app, principal)
     presented = bool(form.get("client_secret") or form.get("client_assertion"))
     public = app.public_only or app.body.get("isFallbackPublicClient") is True or (public_allowed and _has_public_redirect(app))
-    if public and presented and (app.public_only or not app.passwords and not app.keys and not app.federated):
+    if public and presented and (app.public_only or (not app.passwords and not app.keys and not app.federated)):
         raise EntraError(700025)
     if public and not presented:
         return Client(tenant, app, principal, "0")
@@ -135,7 +140,9 @@ def _issue(context: RequestContext, client: Client, user: User, wanted: str, ver
     scopes = user_scopes(client, target, user)
     token = access_token(
         cloud,
-        TokenRequest(client.tenant, client.app, client.principal, target.app, target.audience, scopes=scopes, user=user, strength=client.strength),
+        TokenRequest(
+            client.tenant, client.app, client.principal, target.app, target.audience, scopes=scopes, user=user, strength=client.strength
+        ),
     )
     lifetime = cloud.settings.token_lifetime
     answer: dict[str, Any] = {"token_type": "Bearer", "scope": _shown_scope(target, scopes, asked, version)}
@@ -147,7 +154,9 @@ def _issue(context: RequestContext, client: Client, user: User, wanted: str, ver
         answer |= {"expires_in": lifetime, "ext_expires_in": lifetime}
     answer["access_token"] = token
     if version == 1 or "offline_access" in asked:
-        answer["refresh_token"] = cloud.flows.refresh(client_id=client.app.app_id, tenant_id=client.tenant.tenant_id, username=user.username)
+        answer["refresh_token"] = cloud.flows.refresh(
+            client_id=client.app.app_id, tenant_id=client.tenant.tenant_id, username=user.username
+        )
     if version == 1 or "openid" in asked:
         answer["id_token"] = _id_token(cloud, client, user, version, nonce)
         answer["client_info"] = b64url(f'{{"uid":"{user.id}","utid":"{client.tenant.tenant_id}"}}'.encode())
@@ -158,7 +167,9 @@ def _shown_scope(target: Target, scopes: list[str], asked: list[str], version: i
     if version == 1:
         return " ".join(scopes)
     prefix = "" if target.audience == "https://graph.microsoft.com" else f"{target.audience}/"
-    return " ".join([f"{prefix}{scope}" for scope in scopes] + [scope for scope in asked if scope in OIDC_SCOPES and scope != "offline_access"])
+    return " ".join(
+        [f"{prefix}{scope}" for scope in scopes] + [scope for scope in asked if scope in OIDC_SCOPES and scope != "offline_access"]
+    )
 
 
 def _id_token(cloud: Cloud, client: Client, user: User, version: int, nonce: str | None) -> str:

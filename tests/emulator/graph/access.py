@@ -24,7 +24,12 @@ READ_APPS = ("Application.Read.All", *WRITE_APPS, OWNED, "Application.ReadUpdate
 CREATE_APPS = ("AppRegistration.Create", *WRITE_APPS, OWNED)
 CHANGE_APPS = (*WRITE_APPS, OWNED, "Application.ReadUpdate.All")
 ASSIGN_ROLES = ("AppRoleAssignment.ReadWrite.All",)
-READ_GRANTS = ("Directory.Read.All", "Directory.ReadWrite.All", "DelegatedPermissionGrant.Read.All", "DelegatedPermissionGrant.ReadWrite.All")
+READ_GRANTS = (
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+    "DelegatedPermissionGrant.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+)
 WRITE_GRANTS = ("DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All")
 READ_DIRECTORY = ("Directory.Read.All", "Directory.ReadWrite.All")
 READ_ORGANIZATION = ("Organization.Read.All", *READ_DIRECTORY, "User.Read")
@@ -67,7 +72,9 @@ class Access:
     def administers(self) -> bool:
         """Whether the person behind a delegated token holds a role that manages applications; an app needs none."""
         user = self.user
-        return self.caller.user_id is None or (user is not None and (user.administrator or bool(set(APPLICATION_ADMINISTRATORS) & set(user.roles))))
+        return self.caller.user_id is None or (
+            user is not None and (user.administrator or bool(set(APPLICATION_ADMINISTRATORS) & set(user.roles)))
+        )
 
     async def json(self) -> dict[str, Any]:
         """The JSON body. Raises ApiError 400."""
@@ -77,7 +84,10 @@ class Access:
         try:
             body = json.loads(raw)
         except ValueError as exc:
-            raise bad_request("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.", code="BadRequest") from exc
+            raise bad_request(
+                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+                code="BadRequest",
+            ) from exc
         if not isinstance(body, dict):
             raise bad_request("Empty Payload. JSON content expected.", code="BadRequest")
         return body
@@ -101,7 +111,9 @@ def enter(request: Request, operation: str, *groups: tuple[str, ...]) -> Access:
 def respond(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer as Graph types it."""
     kind = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-    answer = Response(json.dumps(body).encode(), status_code=status, headers={"Content-Type": kind, "OData-Version": "4.0"} | (headers or {}))
+    answer = Response(
+        json.dumps(body).encode(), status_code=status, headers={"Content-Type": kind, "OData-Version": "4.0"} | (headers or {})
+    )
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..clock import graph_time
 from ..errors import ApiError, bad_request, not_found
 from ..identifiers import is_guid
 from ..model import Application
@@ -21,9 +22,18 @@ from .query import page, select
 from .validation import check_application
 
 FILTERABLE = (
-    "appId", "createdDateTime", "displayName", "id", "identifierUris", "publisherDomain", "signInAudience", "tags", "uniqueName", "notes",
+    "appId",
+    "createdDateTime",
+    "displayName",
+    "id",
+    "identifierUris",
+    "publisherDomain",
+    "signInAudience",
+    "tags",
+    "uniqueName",
+    "notes",
     "description",
-)  # fmt: skip
+)
 _CREATE_HEADER = "create-if-missing"
 
 
@@ -83,7 +93,9 @@ async def create_application(request: Request) -> Response:
     """POST /applications."""
     access = enter(request, "applications.create", CREATE_APPS)
     app = create(access, await access.json())
-    return respond({"@odata.context": access.context_url("applications/$entity")} | bodies.application(access.cloud, app, fresh=True), status=201)
+    return respond(
+        {"@odata.context": access.context_url("applications/$entity")} | bodies.application(access.cloud, app, fresh=True), status=201
+    )
 
 
 def create(access: Access, raw: dict[str, Any]) -> Application:
@@ -257,6 +269,6 @@ async def set_publisher(request: Request) -> Response:
     publisher = (await access.json()).get("verifiedPublisherId")
     if not publisher:
         raise bad_request("The verifiedPublisherId is required.")
-    added = bodies.graph_time(access.cloud.now())
+    added = graph_time(access.cloud.now())
     app.body["verifiedPublisher"] = {"displayName": access.tenant.display_name, "verifiedPublisherId": publisher, "addedDateTime": added}
     return no_content()

@@ -79,7 +79,9 @@ async def remove_password(request: Request) -> Response:
     key_id = str((await access.json()).get("keyId", "")).lower()
     found = next((one for one in app.passwords if one.key_id == key_id and one.removed is None), None)
     if found is None:
-        raise ApiError(access.cloud.settings.remove_missing_password_status, "Request_BadRequest", "No password credential found with keyId.")
+        raise ApiError(
+            access.cloud.settings.remove_missing_password_status, "Request_BadRequest", "No password credential found with keyId."
+        )
     found.removed = access.cloud.replication.stamp()
     if found.removed.settled:
         app.passwords.remove(found)
@@ -212,7 +214,9 @@ def check_federated(app: Application, raw: dict[str, Any], *, own_id: str | None
         raise bad_request("Property audiences must have exactly one value.")
     others = [one for one in app.federated if one.id != own_id]
     if any(one.name == raw["name"] for one in others):
-        raise ApiError(409, "Request_MultipleObjectsWithSameKeyValue", f"FederatedIdentityCredential with name {raw['name']} already exists.")
+        raise ApiError(
+            409, "Request_MultipleObjectsWithSameKeyValue", f"FederatedIdentityCredential with name {raw['name']} already exists."
+        )
     if any((one.issuer, one.subject) == (raw["issuer"], raw["subject"]) for one in others):
         raise bad_request("FederatedIdentityCredential with the same issuer and subject already exists on this application.")
     if own_id is None and len(app.federated) >= 20:

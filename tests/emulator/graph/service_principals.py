@@ -18,13 +18,29 @@ from .applications import parse_key
 from .query import page, select
 
 FILTERABLE = (
-    "accountEnabled", "appId", "appOwnerOrganizationId", "displayName", "appDisplayName", "id", "servicePrincipalNames", "servicePrincipalType",
-    "tags", "createdDateTime",
-)  # fmt: skip
+    "accountEnabled",
+    "appId",
+    "appOwnerOrganizationId",
+    "displayName",
+    "appDisplayName",
+    "id",
+    "servicePrincipalNames",
+    "servicePrincipalType",
+    "tags",
+    "createdDateTime",
+)
 _CHANGEABLE = (
-    "accountEnabled", "appRoleAssignmentRequired", "tags", "notes", "description", "alternativeNames", "loginUrl", "notificationEmailAddresses",
-    "preferredSingleSignOnMode", "customSecurityAttributes",
-)  # fmt: skip
+    "accountEnabled",
+    "appRoleAssignmentRequired",
+    "tags",
+    "notes",
+    "description",
+    "alternativeNames",
+    "loginUrl",
+    "notificationEmailAddresses",
+    "preferredSingleSignOnMode",
+    "customSecurityAttributes",
+)
 
 
 def find(access: Access) -> ServicePrincipal:

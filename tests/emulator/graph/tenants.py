@@ -26,7 +26,13 @@ async def organization(request: Request) -> Response:
     tenant = access.tenant
     names = [tenant.domain, *tenant.domains]
     domains = [
-        {"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": name == tenant.domain, "isInitial": index == len(names) - 1, "name": name, "type": "Managed"}
+        {
+            "capabilities": "Email, OfficeCommunicationsOnline",
+            "isDefault": name == tenant.domain,
+            "isInitial": index == len(names) - 1,
+            "name": name,
+            "type": "Managed",
+        }
         for index, name in enumerate(names)
     ]
     row = {
@@ -143,7 +149,14 @@ async def relationship_customers(request: Request) -> Response:
     for tenant in _customers(access):
         row = relationship(access.cloud, tenant)
         if row is not None and row["status"] in ("active", "expiring"):
-            rows.append({"@odata.etag": row["@odata.etag"], "id": tenant.tenant_id, "tenantId": tenant.tenant_id, "displayName": tenant.display_name})
+            rows.append(
+                {
+                    "@odata.etag": row["@odata.etag"],
+                    "id": tenant.tenant_id,
+                    "tenantId": tenant.tenant_id,
+                    "displayName": tenant.display_name,
+                }
+            )
     fragment = "tenantRelationships/delegatedAdminCustomers"
     return respond(page(access, rows, fragment=fragment, filterable=("tenantId", "displayName"), maximum=300))
 

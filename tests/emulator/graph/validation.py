@@ -18,9 +18,20 @@ from .bodies import APPLICATION_DEFAULTS
 AUDIENCES = ("AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount")
 READ_ONLY = ("id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain", "verifiedPublisher", "certification", "createdByAppId")
 WRITABLE = {
-    *APPLICATION_DEFAULTS, "web", "spa", "publicClient", "api", "info", "keyCredentials", "passwordCredentials", "authenticationBehaviors",
-    "oauth2RequirePostResponse", "parentalControlSettings", "logo", "owners@odata.bind",
-}  # fmt: skip
+    *APPLICATION_DEFAULTS,
+    "web",
+    "spa",
+    "publicClient",
+    "api",
+    "info",
+    "keyCredentials",
+    "passwordCredentials",
+    "authenticationBehaviors",
+    "oauth2RequirePostResponse",
+    "parentalControlSettings",
+    "logo",
+    "owners@odata.bind",
+}
 
 
 def invalid(name: str, *, message: str | None = None) -> ApiError:
@@ -46,7 +57,10 @@ def check_application(cloud: Cloud, tenant: Tenant, body: dict[str, Any], merged
     if version not in (None, 1, 2):
         raise invalid("api.requestedAccessTokenVersion")
     if personal and "signInAudience" in body and version not in (None, 2):
-        raise invalid("api.requestedAccessTokenVersion", message="Property api.requestedAccessTokenVersion is invalid; it must be 2 for this audience.")
+        raise invalid(
+            "api.requestedAccessTokenVersion",
+            message="Property api.requestedAccessTokenVersion is invalid; it must be 2 for this audience.",
+        )
     for platform in ("web", "spa", "publicClient"):
         _check_redirects(platform, (merged.get(platform) or {}).get("redirectUris") or [], personal=personal)
     _check_access(merged.get("requiredResourceAccess") or [])
@@ -76,7 +90,10 @@ def _check_redirects(platform: str, uris: Any, *, personal: bool) -> None:
         local = parts.hostname in ("localhost", "127.0.0.1") or _is_loopback(parts.hostname)
         fine = bool(parts.scheme) and (bool(parts.netloc) or platform == "publicClient")
         if not fine or "*" in str(uri) or (parts.scheme == "http" and not local) or parts.fragment:
-            raise invalid(f"{platform}.redirectUris", message=f"Property {platform}.redirectUris is invalid: '{uri}' must be an absolute HTTPS address.")
+            raise invalid(
+                f"{platform}.redirectUris",
+                message=f"Property {platform}.redirectUris is invalid: '{uri}' must be an absolute HTTPS address.",
+            )
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -121,7 +138,9 @@ def _check_identifiers(cloud: Cloud, tenant: Tenant, uris: Any, *, multi: bool, 
         owner = cloud.resource(uri)
         if owner is not None and owner.app_id != app_id:
             text = f"Another object with the same value for property identifierUris already exists. '{uri}'"
-            raise ApiError(400, "Request_BadRequest", text, details=[{"code": "ObjectConflict", "target": "identifierUris", "message": text}])
+            raise ApiError(
+                400, "Request_BadRequest", text, details=[{"code": "ObjectConflict", "target": "identifierUris", "message": text}]
+            )
         host = urllib.parse.urlsplit(uri).hostname or ""
         own = app_id is not None and uri == f"api://{app_id}"
         if multi and not own and not any(host == domain or host.endswith(f".{domain}") for domain in domains):
