@@ -103,10 +103,12 @@ def main() -> int:
     state_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "emulator", "--port", str(arguments.port)]
     command += ["--scenario", str(arguments.scenario.resolve()), "--state-dir", str(state_dir)]
-    # Both get Ctrl-C from the terminal; this one only passes on what is sent to it alone.
-    process = subprocess.Popen(command, cwd=ROOT / "tests", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # In a session of its own, so that Ctrl-C reaches this process alone, which then asks the server to end.
+    process = subprocess.Popen(
+        command, cwd=ROOT / "tests", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: process.terminate())
     assert process.stdout is not None
     ready = process.stdout.readline()
     if not ready:
