@@ -5,25 +5,29 @@
 """All incidents that a query wants, once each, and an honest answer to whether that is all.
 
 A list that is read in pages by offset loses what moves between two requests. Where the service counts (Graph), each page
-is asked for the total: when it changes, or fewer incidents came than were counted, the list is read again.
+is asked for the total: when it changes, or fewer incidents came than were counted, the list is read again, by time. So it
+is where an offset becomes larger than the service takes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import NotFound
+from ..errors import NotFound, ServiceError
 from .expansion import AdaptivePages
 from .intake import Intake, ReadReport
-from .pages import ServerQuery
+from .pages import IncidentPage, ServerQuery
 from .query import Plan
 from .schema import version_of
 from .shapes import first_of
 from .times import canonical_time
+from .walk import TimeWalk
 
-_MOST_PASSES = 3
+# Both services: "The limit of '5000' for Skip query has been exceeded."
+_SKIP_LIMIT = re.compile(r"limit of '?\d+'? for Skip", re.IGNORECASE)
 
 # Values of the option order_by: key of the schema, direction.
 ORDERS: Mapping[str, tuple[str, str]] = {
@@ -62,17 +66,20 @@ class IncidentReader:
         :raises PartnerError: when a page cannot be read.
         """
         delivered: set[tuple[str, str]] = set()
-        earlier: frozenset[str] | None = None
-        for _pass in range(_MOST_PASSES):
-            reading = _Pass()
-            yield from self._read_once(reading, delivered)
-            if reading.stopped or reading.consistent:
+        reading = _Pass()
+        yield from self._by_offset(reading, delivered)
+        if reading.stopped or reading.consistent:
+            return
+        walk = TimeWalk(self.source, odata=self.plan.odata, report=self.report)
+        for entry in walk.incidents():
+            incident = self._taken(entry, delivered)
+            if incident is None:
+                continue
+            yield incident
+            reading.yielded += 1
+            if self.as_they_come and reading.yielded == self.limit:
+                self._note_limit()
                 return
-            if frozenset(reading.ids) == earlier and reading.steady:
-                self.report.lacks(f"the service counts {reading.totals[-1]} incidents but sent {len(reading.ids)}")
-                return
-            earlier = frozenset(reading.ids)
-        self.report.lacks("incidents kept changing while they were read, so that some may be missing")
 
     def collect(self) -> list[dict[str, Any]]:
         """Return the newest version that was seen of each incident, in order, at most `limit` of them."""
@@ -87,21 +94,16 @@ class IncidentReader:
             del found[self.limit :]
         return found
 
-    def _read_once(self, reading: _Pass, delivered: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    def _by_offset(self, reading: _Pass, delivered: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
         sequence = _Sequence(*ORDERS[self.order])
-        for page in self.source.pages(self._server_query(), top=self._page_size()):
+        for page in self._pages(reading):
             for warning in page.warnings:
                 self.report.lacks(warning)
             reading.totals.append(page.total)
             for position, entry in enumerate(page.incidents, start=1):
-                version = version_of(entry)
-                reading.ids.add(version[0])
+                reading.ids.add(version_of(entry)[0])
                 sequence.add(entry)
-                if version in delivered:
-                    self.duplicates += 1
-                    continue
-                incident = self.intake.take(entry)
-                delivered.add(version)
+                incident = self._taken(entry, delivered)
                 if incident is None:
                     continue
                 yield incident
@@ -111,6 +113,24 @@ class IncidentReader:
                     if position < len(page.incidents) or page.next_target is not None:
                         self._note_limit()
                     return
+
+    def _pages(self, reading: _Pass) -> Iterator[IncidentPage]:
+        """Yield pages; end early, and note it, where the service takes no larger offset."""
+        try:
+            yield from self.source.pages(self._server_query(), top=self._page_size())
+        except ServiceError as error:
+            if not reading.totals or error.http_status != 400 or not _SKIP_LIMIT.search(error.service_message or ""):
+                raise
+            reading.cut_off = True
+
+    def _taken(self, entry: Mapping[str, Any], delivered: set[tuple[str, str]]) -> dict[str, Any] | None:
+        """Return the incident where it passes the filters and this version of it is new."""
+        version = version_of(entry)
+        if version in delivered:
+            self.duplicates += 1
+            return None
+        delivered.add(version)
+        return self.intake.take(entry)
 
     def _enough(self, reading: _Pass, sequence: _Sequence) -> bool:
         if self.limit is None or reading.yielded < self.limit:
@@ -137,23 +157,21 @@ class IncidentReader:
 
 @dataclass
 class _Pass:
-    """One reading of all pages, from the first to the last."""
+    """One reading of all pages by offset, from the first to the last."""
 
     ids: set[str] = field(default_factory=set)
     totals: list[int | None] = field(default_factory=list)
     yielded: int = 0
     stopped: bool = False
-
-    @property
-    def steady(self) -> bool:
-        """Whether each page told the same total."""
-        return len(set(self.totals)) == 1
+    cut_off: bool = False
 
     @property
     def consistent(self) -> bool:
         """Whether nothing speaks against this being all: one page is a snapshot, several must agree with their count."""
+        if self.cut_off:
+            return False
         total = self.totals[-1] if self.totals else None
-        return len(self.totals) <= 1 or total is None or (self.steady and len(self.ids) >= total)
+        return len(self.totals) <= 1 or total is None or (len(set(self.totals)) == 1 and len(self.ids) >= total)
 
 
 class _Sequence:
