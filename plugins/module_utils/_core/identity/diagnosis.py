@@ -103,7 +103,6 @@ DIAGNOSES: Mapping[int, Diagnosis] = {
         "not_licensed",
         "The resource does not exist in this tenant: Microsoft Defender is not set up there, or the resource name is wrong.",
         "Ask the customer to license and open Microsoft Defender once; else check resource.",
-        settles=True,
     ),
     500014: _tenant(
         "not_licensed",
