@@ -49,7 +49,9 @@ def routes(cloud: Cloud) -> list[BaseRoute]:
     from .alert_routes import GraphAlerts
     from .defender_routes import DefenderApi
     from .graph_routes import GraphSecurity
+    from .hunting_routes import HuntingRoutes
     from .serving import Gate
 
     gate = Gate(cloud)
-    return [*GraphSecurity(gate).routes(), *GraphAlerts(gate).routes(), *DefenderApi(gate).routes(), *SecurityAdmin(cloud).routes()]
+    parts = (GraphSecurity(gate), GraphAlerts(gate), DefenderApi(gate), HuntingRoutes(gate), SecurityAdmin(cloud))
+    return [route for part in parts for route in part.routes()]

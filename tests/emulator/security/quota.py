@@ -34,7 +34,7 @@ class Quotas:
         if not settings.enabled:
             return
         limits = {MINUTE: getattr(settings, f"{call}_per_minute")}
-        if family == "defender":
+        if family == "defender" and call != "hunting":
             limits[HOUR] = settings.per_hour
         calls = self._calls.setdefault((caller.tenant_id, caller.client_id, f"{family}:{call}"), deque())
         while calls and calls[0] <= now - HOUR:

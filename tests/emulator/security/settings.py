@@ -14,6 +14,8 @@ from .generator import Plan
 Licence = Literal["provisioned", "not_provisioned", "inactive", "disabled"]
 _LICENCES: Final = ("provisioned", "not_provisioned", "inactive", "disabled")
 
+HUNTING_FAULTS: Final = ("timeout", "gateway_timeout", "cpu", "result_size", "resources", "unknown")
+
 T = TypeVar("T")
 
 
@@ -84,18 +86,22 @@ class QuotaSettings:
 class HuntingSettings:
     """Advanced hunting.
 
-    :ivar row_limit: rows an answer holds at most.
+    :ivar row_limit: rows an answer holds at most; the rest is dropped without a word, as the services do it.
     :ivar extra_rows: that many more rows in CloudAppEvents, spread evenly over the last 30 days.
-    :ivar fault: ``timeout``, ``cpu``, ``result_size``, ``resources`` or ``unknown``: every query fails this way.
-    :ivar max_scan: a query that reads more rows fails like ``resources`` (0: never); shorter time spans cure it.
+    :ivar fault: queries fail with ``timeout``, ``gateway_timeout``, ``cpu``, ``result_size``, ``resources`` or ``unknown``.
+    :ivar fault_count: how many queries fail before the fault is over; 0: all of them.
+    :ivar max_scan: a query that lets more rows than this past its first filters fails like ``resources`` (0: never).
     :ivar type_annotations: whether Graph's rows carry ``<column>@odata.type`` members.
+    :ivar bool_as_number: whether values of type SByte are 1 and 0 instead of true and false.
     """
 
     row_limit: int = 100_000
     extra_rows: int = 0
     fault: str | None = None
+    fault_count: int = 0
     max_scan: int = 0
     type_annotations: bool = False
+    bool_as_number: bool = False
 
 
 @dataclass(slots=True)
@@ -147,6 +153,8 @@ def _changed(kind: str, target: T, values: Mapping[str, Any]) -> T:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f"unknown key(s) in {kind}: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    if kind == "security.hunting" and values.get("fault") not in (None, *HUNTING_FAULTS):
+        raise ValueError(f"security.hunting.fault must be one of {', '.join(HUNTING_FAULTS)}, not {values['fault']!r}")
     return replace(target, **values)  # type: ignore[type-var]
 
 
