@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.common.parameters import AnsibleFallbackNotFound
@@ -34,6 +34,9 @@ class Option:
     :param description: paragraphs in Ansible's semantic markup.
     :param azure_env: the environment variable of the Azure SDKs that is read after `M365D_<NAME>`, or None.
     :param in_environment: whether `M365D_<NAME>` is read at all.
+    :param in_variables: whether `m365d_<name>` is read at all.
+    :param required: whether it must be given; only for suboptions.
+    :param suboptions: the options of each entry, for a list of dictionaries.
     :param credential: the kind of credential it is part of, see `environment_options()`.
     """
 
@@ -47,7 +50,10 @@ class Option:
     no_log: bool = False
     azure_env: str | None = None
     in_environment: bool = True
+    in_variables: bool = True
     credential: str | None = None
+    required: bool = False
+    suboptions: tuple[Option, ...] = ()
 
     @property
     def variable(self) -> str:
@@ -74,6 +80,10 @@ class Option:
             spec["default"] = self.default
         if self.choices:
             spec["choices"] = list(self.choices)
+        if self.required:
+            spec["required"] = True
+        if self.suboptions:
+            spec["options"] = {option.name: option.spec() for option in self.suboptions}
         # An explicit no_log=False tells validate-modules that a name like token_cache is not a secret.
         spec["no_log"] = self.no_log
         # Which credential of the environment counts depends on the other options: `environment_options()` decides.
@@ -348,23 +358,95 @@ _API = (
     ),
 )
 
-OPTIONS: tuple[Option, ...] = (*_CONNECTION, *_TENANT, *_AUTH, *_API)
+_FLEET = (
+    Option(
+        "tenants",
+        "fleet",
+        "list",
+        (
+            "Many tenants in one task, instead of O(tenant_id).",
+            "Each entry is a GUID or a domain, or a dictionary with C(tenant_id) and what differs for this tenant: C(credential)"
+            " (a name out of O(credentials)), C(cloud), C(api), C(login_url), C(graph_url), C(defender_url), C(ca_path),"
+            " C(validate_certs), C(proxy).",
+            "A tenant that stands here twice is read once. An empty list is no fault.",
+        ),
+        elements="raw",
+        in_environment=False,
+        in_variables=False,
+    ),
+    Option(
+        "credentials",
+        "fleet",
+        "list",
+        ("Further credentials, by name, for entries of O(tenants) that need another one than the task's own.",),
+        elements="dict",
+        in_environment=False,
+        suboptions=(
+            Option("name", "fleet", "str", ("The name that an entry of O(tenants) refers to.",), in_environment=False, required=True),
+            *(
+                replace(option, description=(f"As the option O({option.name}) of the task.",), in_environment=False, azure_env=None)
+                for option in _AUTH
+                if not option.name.startswith("token_cache")
+            ),
+        ),
+    ),
+    Option(
+        "concurrency",
+        "fleet",
+        "int",
+        (
+            "How many of O(tenants) are worked on at the same time.",
+            "A tenant that has to wait, because its service asks for it, gives its place to another one meanwhile.",
+        ),
+        default=16,
+    ),
+    Option(
+        "max_failed",
+        "fleet",
+        "str",
+        (
+            "How many of O(tenants) may fail before the task does: a count, or a percentage such as V(10%).",
+            "The results of all tenants are returned in any case.",
+        ),
+        default="0",
+    ),
+    Option(
+        "fleet_deadline",
+        "fleet",
+        "float",
+        (
+            "Seconds for all of O(tenants) together. A tenant that is not done by then is C(unknown).",
+            "Without it, only the O(deadline) of each call counts.",
+        ),
+    ),
+    Option(
+        "shard",
+        "fleet",
+        "str",
+        (
+            "Take only a part of O(tenants): V(2/4) is the second of four parts.",
+            "Which part a tenant belongs to depends on its GUID alone, so that the slices of a job, or several machines, share the work.",
+        ),
+    ),
+)
+
+OPTIONS: tuple[Option, ...] = (*_CONNECTION, *_TENANT, *_AUTH, *_API, *_FLEET)
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
-GROUPS: tuple[str, ...] = ("connection", "tenant", "auth", "api")
+GROUPS: tuple[str, ...] = ("connection", "tenant", "auth", "api", "fleet")
 
 # The options that carry one kind of credential each.
 CREDENTIAL_OPTIONS: tuple[Option, ...] = tuple(option for option in OPTIONS if option.credential)
 
 
 def shared_options(*groups: str) -> dict[str, dict[str, Any]]:
-    """Return the argument spec of the named groups, all of `connection`, `tenant`, `auth`, `api` where none is named.
+    """Return the argument spec of the named groups, those of one tenant where none is named.
 
     :raises KeyError: for a group that does not exist.
     """
     unknown = set(groups) - set(GROUPS)
     if unknown:
         raise KeyError(f"no such group of options: {', '.join(sorted(unknown))}")
-    return {option.name: option.spec() for option in OPTIONS if option.group in (groups or GROUPS)}
+    return {option.name: option.spec() for option in OPTIONS if option.group in (groups or GROUPS[:4])}
 
 
 def from_environment(*names: str) -> str:

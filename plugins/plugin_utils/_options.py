@@ -60,7 +60,7 @@ def options_from_variables(names: Iterable[str], *, given: Mapping[str, Any], va
     """
     found: dict[str, Any] = {}
     for name in names:
-        if name not in BY_NAME or name in given:
+        if name not in BY_NAME or name in given or not BY_NAME[name].in_variables:
             continue
         value = variable_value(BY_NAME[name].variable, variables=variables, templar=templar)
         if value is not None:

@@ -80,6 +80,10 @@ def option_documentation(option: Option, *, for_plugin: bool) -> dict[str, Any]:
         documentation["choices"] = list(option.choices)
     if option.default is not None:
         documentation["default"] = option.default
+    if option.required:
+        documentation["required"] = True
+    if option.suboptions:
+        documentation["suboptions"] = {entry.name: option_documentation(entry, for_plugin=False) for entry in option.suboptions}
     if not for_plugin:
         return documentation
     if option.env:
@@ -87,7 +91,8 @@ def option_documentation(option: Option, *, for_plugin: bool) -> dict[str, Any]:
     # A secret does not belong into a configuration file that is readable by all; a tenant is never a default.
     if option.in_environment and not option.no_log:
         documentation["ini"] = [{"section": INI_SECTION, "key": option.name}]
-    documentation["vars"] = [{"name": option.variable}]
+    if option.in_variables:
+        documentation["vars"] = [{"name": option.variable}]
     return documentation
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from .._core.api import ApiClient, TokenGetter
 from .._core.clouds import API_RESOURCES, Endpoints, resolve_endpoints
 from .._core.errors import OptionError
+from .._core.fleet import Places
 from .._core.identity.cache import TokenCache
 from .._core.identity.select import credential_from_options
 from .._core.identity.source import TokenSource
 from .._core.identity.token import AccessToken
-from .._core.tenants import TenantInfo, parse_tenant, resolve_tenant
+from .._core.tenants import TenantInfo, check_allowed, parse_tenant, resolve_tenant
 from .._core.transport import Transport, TransportSettings
 from ._task import Task
 
@@ -81,7 +82,7 @@ def open_session(task: Task) -> Session:
     params = task.params
     tenant = requested_tenant(params)
     endpoints = endpoints_of(params)
-    transport = transport_of(params)
+    transport = transport_of(params, places=task.places)
     tokens = token_source(task, endpoints=endpoints, transport=transport)
     return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=resolve_tenant(tenant, endpoints, transport))
 
@@ -97,14 +98,8 @@ def requested_tenant(params: Mapping[str, Any]) -> str:
             "No tenant is given.",
             next_step="Set tenant_id on the task, or m365d_tenant_id for the host; there is no default tenant.",
         )
-    tenant = parse_tenant(text)
-    allowed: Sequence[str] | None = params.get("allowed_tenants")
-    if allowed is not None and tenant.lower() not in {parse_tenant(entry).lower() for entry in allowed}:
-        raise OptionError(
-            f"The tenant {tenant} is not among allowed_tenants; no request was made.",
-            tenant_id=tenant,
-            next_step="Add it to allowed_tenants in the same form (GUID or domain), or correct tenant_id.",
-        )
+    tenant = parse_tenant(str(text))
+    check_allowed(tenant, params.get("allowed_tenants"))
     return tenant
 
 
@@ -115,9 +110,10 @@ def endpoints_of(params: Mapping[str, Any]) -> Endpoints:
     )
 
 
-def transport_of(params: Mapping[str, Any]) -> Transport:
-    """Return the transport for the connection options: the same one for the same settings within a process.
+def transport_of(params: Mapping[str, Any], *, places: Places | None = None) -> Transport:
+    """Return the transport for the connection options: the same connections for the same settings within a process.
 
+    :param places: the fleet's places, whose `sleep()` and end apply to the waits of this transport.
     :raises OptionError: for a time that is not positive, and for an unreadable `ca_path`.
     """
     for name in ("timeout", "deadline"):
@@ -130,7 +126,8 @@ def transport_of(params: Mapping[str, Any]) -> Transport:
         timeout=params["timeout"],
         deadline=params["deadline"],
     )
-    return _transport(settings, os.getpid())
+    transport = _transport(settings, os.getpid())
+    return transport.sharing_connections(sleep=places.sleep, ends_at=places.ends_at) if places else transport
 
 
 @lru_cache(maxsize=32)
@@ -145,7 +142,7 @@ def token_source(task: Task, *, endpoints: Endpoints, transport: Transport) -> T
     :raises OptionError, CredentialError: for a credential that is missing, ambiguous or malformed.
     """
     params = task.params
-    credential = credential_from_options(params)
+    credential = credential_from_options(params, notify=task.announce)
     credential.validate()
     directory = cache_directory(params, task.run_directory)
     return TokenSource(

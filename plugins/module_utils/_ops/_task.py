@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.fleet import Places
+
 
 def _discard(_message: str) -> None:
     """Take a warning from a caller that shows none."""
@@ -24,12 +26,18 @@ class Task:
     :param run_directory: directory of this run (mode 0700) that ends with it and that all its processes share, for the
         token cache; None where there is none.
     :param warn: shows a warning to the user.
+    :param announce: shows a message at once that the user has to act upon; None where it could be shown only after the end.
+    :param notify: shows the progress of long work, where somebody watches.
+    :param places: the places of the fleet that this run is part of; None for a run of its own.
     """
 
     params: Mapping[str, Any]
     check_mode: bool = False
     run_directory: str | None = None
     warn: Callable[[str], None] = _discard
+    announce: Callable[[str], None] | None = None
+    notify: Callable[[str], None] = _discard
+    places: Places | None = None
 
 
 @dataclass(frozen=True)

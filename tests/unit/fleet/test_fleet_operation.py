@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import shared_options
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError, CredentialError, OptionError
+from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import with_fleet
+from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+CONTOSO, FABRIKAM, NORTHWIND = (f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 4))
+
+
+class _Reader:
+    """A read operation that records what it was asked for and fails where it is told to."""
+
+    def __init__(self, faults: dict[str, Exception] | None = None) -> None:
+        self.faults = faults or {}
+        self.seen: list[dict[str, Any]] = []
+        self.operation = with_fleet(
+            Operation(run=self.run, argument_spec=shared_options("connection", "tenant", "auth", "api")),
+            totals=lambda results: {"count": sum(result["count"] for result in results)},
+        )
+
+    def run(self, task: Task) -> Outcome:
+        self.seen.append(dict(task.params))
+        tenant = task.params["tenant_id"]
+        if tenant in self.faults:
+            raise self.faults[tenant]
+        return Outcome({"tenant_id": tenant, "count": 2, "complete": True})
+
+    def outcome(self, warnings: list[str] | None = None, **options: Any) -> Outcome:
+        checked = ArgumentSpecValidator({name: dict(spec) for name, spec in self.operation.argument_spec.items()}).validate(options)
+        assert not checked.error_messages
+        warnings = [] if warnings is None else warnings
+        return self.operation.run(Task(params=checked.validated_parameters, warn=warnings.append))
+
+
+def test_without_tenants_the_operation_runs_for_its_one_tenant() -> None:
+    assert _Reader().outcome(tenant_id=CONTOSO).result == {"tenant_id": CONTOSO, "count": 2, "complete": True}
+
+
+def test_each_tenant_keeps_its_result_in_input_order() -> None:
+    result = _Reader().outcome(tenants=[NORTHWIND, CONTOSO, FABRIKAM]).result
+    assert [entry["tenant_id"] for entry in result["tenants"]] == [NORTHWIND, CONTOSO, FABRIKAM]
+    assert result["summary"] == {"total": 3, "ok": 3, "failed": 0, "unknown": 0, "seconds": result["summary"]["seconds"]}
+    assert result["count"] == 6
+    assert result["complete"] is True
+
+
+def test_no_tenants_are_no_fault_and_said_so() -> None:
+    outcome = _Reader().outcome(tenants=[])
+    assert not outcome.failed
+    assert outcome.result["summary"]["total"] == 0
+    assert "no tenants" in outcome.result["msg"]
+
+
+def test_a_failed_tenant_has_a_diagnosis_and_no_count() -> None:
+    reader = _Reader({FABRIKAM: AuthenticationError("not consented", state="not_consented", next_step="Send the link.")})
+    outcome = reader.outcome(tenants=[CONTOSO, FABRIKAM])
+    entry = outcome.result["tenants"][1]
+    assert outcome.failed
+    assert entry["outcome"] == "failed"
+    assert entry["consent_state"] == "not_consented"
+    assert entry["error"]["next_step"] == "Send the link."
+    assert "count" not in entry
+    assert outcome.result["complete"] is False
+    assert FABRIKAM in outcome.result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("max_failed", "fails"), [("0", True), ("1", False), ("2", False), ("25%", False), ("24%", True), (" 50 % ", False)]
+)
+def test_the_task_fails_when_more_tenants_fail_than_allowed(max_failed: str, fails: bool) -> None:
+    tenants = [f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 5)]
+    reader = _Reader({tenants[0]: AuthenticationError("not consented", state="not_consented")})
+    outcome = reader.outcome(tenants=tenants, max_failed=max_failed)
+    assert outcome.failed is fails
+    assert outcome.result["complete"] is False
+
+
+def test_a_tenant_that_stands_twice_is_read_once_with_a_warning() -> None:
+    reader, warnings = _Reader(), list[str]()
+    result = reader.outcome(warnings, tenants=[CONTOSO, FABRIKAM, CONTOSO.upper()]).result
+    assert [entry["tenant_id"] for entry in result["tenants"]] == [CONTOSO, FABRIKAM]
+    assert len(reader.seen) == 2
+    assert CONTOSO in warnings[0]
+
+
+def test_an_entry_may_differ_in_cloud_api_and_credential() -> None:
+    reader = _Reader()
+    reader.outcome(
+        tenants=[CONTOSO, {"tenant_id": FABRIKAM, "cloud": "gcc_high", "api": "defender", "credential": "gov"}],
+        client_id="22222222-2222-4222-8222-000000000001",
+        client_secret="first",
+        credentials=[{"name": "gov", "client_id": "22222222-2222-4222-8222-000000000002", "client_secret": "second"}],
+        concurrency=1,
+    )
+    assert [(seen["cloud"], seen["api"], seen["client_id"][-1], seen["client_secret"]) for seen in reader.seen] == [
+        ("global", "graph", "1", "first"),
+        ("gcc_high", "defender", "2", "second"),
+    ]
+
+
+def test_a_refused_credential_stops_only_the_tenants_that_use_it() -> None:
+    reader = _Reader({CONTOSO: CredentialError("The secret is expired.", state="credential_error")})
+    outcome = reader.outcome(
+        tenants=[CONTOSO, FABRIKAM, {"tenant_id": NORTHWIND, "credential": "other"}],
+        credentials=[{"name": "other", "client_secret": "second"}],
+        concurrency=1,
+    )
+    assert [entry["outcome"] for entry in outcome.result["tenants"]] == ["failed", "unknown", "ok"]
+    assert len(reader.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tenants": ["common"]}, "names no tenant"),
+        ({"tenants": [CONTOSO, "not a tenant"]}, "not a tenant"),
+        ({"tenants": [{"cloud": "gcc"}]}, "No tenant is given"),
+        ({"tenants": [{"tenant_id": CONTOSO, "credential": "nobody"}]}, "nobody"),
+        ({"tenants": [{"tenant_id": CONTOSO, "colour": "red"}]}, "colour"),
+        ({"tenants": [CONTOSO, {"tenant_id": CONTOSO, "cloud": "gcc"}]}, "different options"),
+        ({"tenants": [CONTOSO], "allowed_tenants": [FABRIKAM]}, "allowed_tenants"),
+        ({"tenants": [CONTOSO], "max_failed": "some"}, "max_failed"),
+        ({"tenants": [CONTOSO], "max_failed": "101%"}, "max_failed"),
+        ({"tenants": [CONTOSO], "shard": "5/4"}, "shard"),
+        ({"tenants": [CONTOSO], "shard": "0/4"}, "shard"),
+        ({"tenants": [CONTOSO], "concurrency": 0}, "concurrency"),
+        ({"tenants": [CONTOSO], "fleet_deadline": 0}, "fleet_deadline"),
+        ({"tenants": [CONTOSO], "credentials": [{"name": "a"}, {"name": "a"}]}, "twice"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_any_tenant_is_tried(options: dict[str, Any], says: str) -> None:
+    reader = _Reader()
+    with pytest.raises(OptionError, match=says):
+        reader.outcome(**options)
+    assert reader.seen == []
+
+
+@settings(max_examples=50)
+@given(st.lists(st.uuids(), unique=True, max_size=40), st.integers(min_value=1, max_value=7))
+def test_the_shards_of_a_fleet_are_a_partition_of_it(tenants: list[Any], count: int) -> None:
+    seen: list[str] = []
+    for number in range(1, count + 1):
+        result = _Reader().outcome(tenants=[str(tenant) for tenant in tenants if tenant.int], shard=f"{number}/{count}").result
+        seen += [entry["tenant_id"] for entry in result["tenants"]]
+    assert sorted(seen) == sorted(str(tenant) for tenant in tenants if tenant.int)
