@@ -109,6 +109,7 @@ extends_documentation_fragment:
   - m365d.partner.api
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
+  - m365d.partner.attributes.platform
 attributes:
   check_mode:
     support: full
