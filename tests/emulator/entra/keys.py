@@ -77,8 +77,8 @@ class SigningKey:
 class SigningKeys:
     """The published keys; the first one signs. Several are published at once, as the real service does."""
 
-    def __init__(self, moment: datetime) -> None:
-        self._keys = [SigningKey.generate(moment), SigningKey.generate(moment)]
+    def __init__(self, moment: datetime, *, keys: list[SigningKey] | None = None) -> None:
+        self._keys = keys or [SigningKey.generate(moment), SigningKey.generate(moment)]
 
     @property
     def current(self) -> SigningKey:
