@@ -6,25 +6,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: consent_summary
-short_description: Merge what was found for each resource of a tenant into one consent state
+short_description: Make a tenant's consent state of the result of m365d_consent_info, also where that failed
 version_added: 0.1.0
 description:
-  - A token is for one resource, so what an app may do in a tenant is found out resource by resource.
-    This filter makes one picture of the results.
-  - The worst finding decides the state. When one resource gave roles and another gave none, the state is V(missing_roles).
+  - Returns the same keys whether the tenant answered or not, so that a report has a row for each tenant.
+  - What a result does not prove is not assumed. A failure that names no state is V(unreachable), never V(ready).
 options:
   _input:
     description:
-      - The results of M(m365d.partner.m365d_token), one for each resource, or of a loop over it.
-    type: list
-    elements: dictionary
+      - The result of M(m365d.partner.m365d_consent_info).
+    type: dictionary
     required: true
-  names:
-    description:
-      - The names of the resources, in the order of the results. Roles are prefixed with them.
-    type: list
-    elements: string
-    default: []
   required:
     description:
       - The permissions that the tenant must grant, each as C(Resource/Role).
@@ -36,9 +28,17 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Show the consent state over both resources
+- name: Ask for the tenant's state without failing
+  m365d.partner.m365d_consent_info:
+    permissions: "{{ permissions }}"
+  register: info
+  ignore_errors: true
+
+- name: Show it
   ansible.builtin.debug:
-    msg: "{{ probes.results | m365d.partner.consent_summary(names=['MicrosoftGraph', 'MicrosoftThreatProtection']) }}"
+    msg: "{{ info | m365d.partner.consent_summary(required=permissions) }}"
+  vars:
+    permissions: [MicrosoftGraph/SecurityIncident.Read.All]
 """
 
 RETURN = r"""
@@ -55,78 +55,64 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
 
-# From the state that says most about what is wrong to the one that says least. A fault of the credential or of the way to
-# the service hides everything else; a missing role is known only where the tenant answered.
-_WORST_FIRST = (
-    "credential_error",
-    "unreachable",
-    "blocked",
-    "unknown_tenant",
-    "not_consented",
-    "disabled",
-    "not_licensed",
-    "consented_without_roles",
-    "missing_roles",
-    "ready",
+_STATES = frozenset(
+    {
+        "blocked",
+        "consented_without_roles",
+        "credential_error",
+        "disabled",
+        "missing_roles",
+        "not_consented",
+        "not_licensed",
+        "ready",
+        "unknown_tenant",
+        "unreachable",
+    }
 )
-_READABLE = frozenset({"consented_without_roles", "missing_roles", "ready"})
 
 
-def _state(result: Mapping[str, Any]) -> str:
-    """Return the state of one result; ready is what the result proves, never what it leaves open."""
-    state = result.get("consent_state") or (result.get("error") or {}).get("state")
-    if state in _WORST_FIRST:
-        return str(state)
-    proven = "roles" in result and not state and not any(result.get(key) for key in ("error", "failed", "unreachable"))
-    return "ready" if proven else "unreachable"
+def _state(result: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    """Return the state of a result; ready is what it proves, never what it leaves open."""
+    state = result.get("consent_state") or error.get("state")
+    return str(state) if state in _STATES and (state != "ready" or "roles" in result) else "unreachable"
 
 
-def _prefixed(roles: Sequence[str], name: str) -> list[str]:
-    return [role if "/" in role or not name else f"{name}/{role}" for role in roles]
+def _unread(result: Mapping[str, Any], required: Sequence[str]) -> list[str]:
+    """Return the resources whose tokens could not be got, and with them what the tenant granted there."""
+    probed = [probe for probe in result.get("evidence") or [] if probe.get("probe") == "token"]
+    read = {probe["resource"] for probe in probed if not probe.get("error")}
+    refused = [probe["resource"] for probe in probed if probe.get("error")]
+    not_asked = [permission.partition("/")[0] for permission in required]
+    return [name for name in dict.fromkeys([*refused, *not_asked]) if name and name not in read]
 
 
-def _advice(state: str, missing: Sequence[str]) -> str:
-    """Return the next step where no result named one."""
-    if state in {"missing_roles", "consented_without_roles"}:
-        what = f", which grants {', '.join(missing)}" if missing else ""
-        return f"Ask an administrator of the customer to open the consent link again{what}."
-    return ""
+def consent_summary(result: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a tenant's consent state.
 
-
-def consent_summary(results: Sequence[Mapping[str, Any]], names: Sequence[str] = (), required: Sequence[str] = ()) -> dict[str, Any]:
-    """Return one consent state for a tenant from the results for its resources.
-
-    :param results: one result of a token task for each resource; at least one.
-    :param names: the names of the resources, in the same order.
+    :param result: the result of an `m365d_consent_info` task, failed or not.
     :param required: permissions as `Resource/Role` that the tenant must grant.
     """
-    if not isinstance(results, (list, tuple)) or not results:
-        raise AnsibleFilterError("consent_summary needs a list with at least one result of m365d_token.")
-    named = list(zip(results, [*names, *[""] * len(results)], strict=False))
-    states = [_state(result) for result in results]
-    worst_index = min(range(len(states)), key=lambda index: _WORST_FIRST.index(states[index]))
-    roles = sorted(role for result, name in named for role in _prefixed(result.get("roles") or [], name))
-    unread = [name for (_result, name), state in zip(named, states, strict=True) if state not in _READABLE and name]
+    if not isinstance(result, Mapping):
+        raise AnsibleFilterError("consent_summary needs the result of m365d_consent_info.")
+    error: Mapping[str, Any] = result.get("error") or {}
+    roles = list(result.get("roles") or [])
+    unread = _unread(result, required)
     missing = [permission for permission in required if permission not in roles and permission.partition("/")[0] not in unread]
-    state = states[worst_index]
-    if state in _READABLE:
-        complete = not missing if required else state == "ready"
-        state = "consented_without_roles" if not roles else "ready" if complete else "missing_roles"
-    worst = results[worst_index]
-    error = worst.get("error") or {}
+    state = _state(result, error)
     # Names and messages come from the services: they must not be taken for templates.
-    return wrap_var(
+    summary: dict[str, Any] = wrap_var(
         {
-            "tenant_id": next((result["tenant_id"] for result in results if result.get("tenant_id")), None),
+            "tenant_id": result.get("tenant_id") or error.get("tenant_id"),
             "consent_state": state,
             "roles": roles,
             "missing_roles": missing,
             "unread_resources": unread,
-            "next_step": error.get("next_step") or worst.get("next_step") or _advice(state, missing),
-            "reason": error.get("message") or worst.get("msg") or "",
+            "next_step": error.get("next_step") or result.get("next_step") or "",
+            "reason": error.get("message") or result.get("msg") or "",
             "error": error or None,
         }
     )
+    return summary
 
 
 class FilterModule:

@@ -57,6 +57,9 @@ from ansible.utils.unsafe_proxy import wrap_var
 SEVERITIES = ("high", "medium", "low", "informational", "unknown")
 _DETAIL_KEYS = ("id", "display_name", "severity", "status", "assigned_to", "last_update_date_time", "incident_web_url", "custom_tags")
 
+_TOKEN_ISSUED = frozenset({"ready", "missing_roles"})
+_ABOUT_ROLES = frozenset({"consented_without_roles", "missing_roles"})
+
 
 def _was_read(result: Mapping[str, Any] | None) -> bool:
     return (
@@ -126,9 +129,11 @@ def incident_row(
     found = list(result["incidents"]) if read else []
     counts = _counts(found) if read else None
     state = summary["consent_state"]
-    if not read and state in {"ready", "missing_roles"}:
-        # The token was issued and yet the API did not answer: what the API said is the state.
-        state = error.get("state") or result.get("consent_state") or state
+    said = error.get("state") or result.get("consent_state")
+    if not read and said and state in _TOKEN_ISSUED:
+        # The token was issued and yet the API did not answer: what the API said is the state. About roles it knows less: it sees
+        # those of one resource.
+        state = "missing_roles" if said in _ABOUT_ROLES else said
     reason = error.get("message") or (None if read or result.get("skipped") else result.get("msg")) or summary.get("reason")
     complete = read and bool(result.get("complete", True))
     next_step = error.get("next_step") or summary.get("next_step") or (_work(counts, complete) if counts is not None else "")

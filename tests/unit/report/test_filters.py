@@ -21,77 +21,76 @@ DEFENDER_ROLE = "MicrosoftThreatProtection/Incident.Read.All"
 NAMES = ["MicrosoftGraph", "MicrosoftThreatProtection"]
 
 
-def granted(*roles: str, state: str = "ready") -> dict[str, Any]:
-    return {"tenant_id": TENANT, "consent_state": state, "roles": list(roles), "next_step": ""}
+def probed(resource: str, *, error: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"probe": "token", "resource": resource, "error": error}
 
 
-def refused(state: str, next_step: str = "Do this.") -> dict[str, Any]:
-    return {
-        "failed": True,
-        "msg": "long text",
-        "tenant_id": TENANT,
-        "consent_state": state,
-        "error": {"state": state, "message": "The cause.", "next_step": next_step},
-    }
+def info(state: str, *roles: str, refused: tuple[str, ...] = (), next_step: str = "Do this.") -> dict[str, Any]:
+    """A result of m365d_consent_info; `refused` are the resources without a token."""
+    error = {"state": state, "message": "The cause.", "next_step": next_step} if refused else None
+    evidence = [probed(name, error=error if name in refused else None) for name in NAMES]
+    return {"tenant_id": TENANT, "consent_state": state, "roles": list(roles), "next_step": next_step, "evidence": evidence, "error": error}
 
 
-BOTH = [granted("SecurityIncident.Read.All"), granted("Incident.Read.All")]
+READY = info("ready", GRAPH_ROLE, DEFENDER_ROLE, next_step="")
+FAILED = {"failed": True, "msg": "It broke."}
 
 
 @pytest.mark.parametrize(
-    ("results", "state", "missing", "unread"),
+    ("result", "state", "missing", "unread"),
     [
-        (BOTH, "ready", [], []),
-        ([granted("SecurityIncident.Read.All"), granted(state="consented_without_roles")], "missing_roles", [DEFENDER_ROLE], []),
-        ([granted(state="consented_without_roles")] * 2, "consented_without_roles", [GRAPH_ROLE, DEFENDER_ROLE], []),
-        ([granted("Other.Read.All"), granted("Incident.Read.All")], "missing_roles", [GRAPH_ROLE], []),
-        ([refused("not_consented")] * 2, "not_consented", [], NAMES),
-        ([granted("SecurityIncident.Read.All"), refused("not_licensed")], "not_licensed", [], NAMES[1:]),
-        ([refused("unreachable"), refused("not_consented")], "unreachable", [], NAMES),
-        ([granted("SecurityIncident.Read.All"), {"failed": True, "msg": "broke"}], "unreachable", [], NAMES[1:]),
-        ([granted("SecurityIncident.Read.All"), {"failed": False, "msg": "broke"}], "unreachable", [], NAMES[1:]),
-        ([granted("SecurityIncident.Read.All"), {}], "unreachable", [], NAMES[1:]),
-        ([granted("SecurityIncident.Read.All"), granted("X", state="never heard of")], "unreachable", [], NAMES[1:]),
+        (READY, "ready", [], []),
+        (info("missing_roles", GRAPH_ROLE), "missing_roles", [DEFENDER_ROLE], []),
+        (info("consented_without_roles"), "consented_without_roles", [GRAPH_ROLE, DEFENDER_ROLE], []),
+        (info("not_consented", refused=tuple(NAMES)), "not_consented", [], NAMES),
+        (info("not_licensed", GRAPH_ROLE, refused=(NAMES[1],)), "not_licensed", [], NAMES[1:]),
+        (FAILED | {"consent_state": "unreachable", "error": {"state": "unreachable", "message": "No route."}}, "unreachable", [], NAMES),
+        (FAILED, "unreachable", [], NAMES),
+        (FAILED | {"failed": False}, "unreachable", [], NAMES),
+        ({}, "unreachable", [], NAMES),
+        ({"consent_state": "ready"}, "unreachable", [], NAMES),
+        ({"consent_state": "never heard of", "roles": [GRAPH_ROLE]}, "unreachable", [], NAMES),
     ],
 )
-def test_the_worst_finding_decides_the_consent_state(
-    results: list[dict[str, Any]], state: str, missing: list[str], unread: list[str]
+def test_a_summary_assumes_nothing_that_the_result_does_not_prove(
+    result: dict[str, Any], state: str, missing: list[str], unread: list[str]
 ) -> None:
-    summary = consent_summary(results, names=NAMES, required=[GRAPH_ROLE, DEFENDER_ROLE])
-    assert (summary["consent_state"], summary["missing_roles"], summary["unread_resources"]) == (state, missing, unread)
-    assert summary["tenant_id"] == TENANT
+    summary = consent_summary(result, required=[GRAPH_ROLE, DEFENDER_ROLE])
+    assert (summary["consent_state"], summary["missing_roles"]) == (state, missing)
+    assert sorted(summary["unread_resources"]) == sorted(unread)
 
 
-def test_a_summary_names_the_next_step_of_the_worst_finding() -> None:
-    assert consent_summary([BOTH[0], refused("disabled", "Enable it.")], names=NAMES)["next_step"] == "Enable it."
-    assert DEFENDER_ROLE in consent_summary([BOTH[0], granted()], names=NAMES, required=[DEFENDER_ROLE])["next_step"]
+def test_a_summary_names_cause_and_next_step() -> None:
+    summary = consent_summary(info("disabled", refused=tuple(NAMES), next_step="Enable it."))
+    assert (summary["next_step"], summary["reason"], summary["tenant_id"]) == ("Enable it.", "The cause.", TENANT)
+    assert consent_summary(FAILED)["reason"] == "It broke."
 
 
-@pytest.mark.parametrize("results", [[], None, {"a": 1}])
-def test_a_summary_of_nothing_is_an_error_and_not_a_state(results: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="at least one result"):
-        consent_summary(results)
+@pytest.mark.parametrize("result", [[], None, "text"])
+def test_a_summary_of_nothing_is_an_error_and_not_a_state(result: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="m365d_consent_info"):
+        consent_summary(result)
 
 
 @pytest.mark.parametrize(
-    ("results", "policy", "verdict", "kinds"),
+    ("result", "policy", "verdict", "kinds"),
     [
-        (BOTH, {"required": [GRAPH_ROLE, DEFENDER_ROLE]}, "compliant", []),
-        (BOTH, {"required": ["MicrosoftGraph/Other.Read.All"]}, "violation", ["missing"]),
-        (BOTH, {"forbidden": ["*/Incident.*"]}, "violation", ["forbidden"]),
-        (BOTH, {"allowed": ["MicrosoftGraph/*"]}, "violation", ["not_allowed"]),
-        (BOTH, {"allowed": ["MicrosoftGraph/*"], "required": [DEFENDER_ROLE]}, "compliant", []),
-        (BOTH, {"declared": [GRAPH_ROLE]}, "compliant", ["granted_not_declared"]),
-        (BOTH, {"declared": [GRAPH_ROLE, DEFENDER_ROLE, "MicrosoftGraph/A.B"]}, "compliant", ["declared_not_granted"]),
-        ([refused("not_consented")] * 2, {}, "unknown", ["unread"]),
-        ([BOTH[0], refused("not_licensed")], {"required": [GRAPH_ROLE]}, "unknown", ["unread"]),
-        ([BOTH[0], refused("not_licensed")], {"forbidden": [GRAPH_ROLE]}, "unknown", ["unread", "forbidden"]),
+        (READY, {"required": [GRAPH_ROLE, DEFENDER_ROLE]}, "compliant", []),
+        (READY, {"required": ["MicrosoftGraph/Other.Read.All"]}, "violation", ["missing"]),
+        (READY, {"forbidden": ["*/Incident.*"]}, "violation", ["forbidden"]),
+        (READY, {"allowed": ["MicrosoftGraph/*"]}, "violation", ["not_allowed"]),
+        (READY, {"allowed": ["MicrosoftGraph/*"], "required": [DEFENDER_ROLE]}, "compliant", []),
+        (READY, {"declared": [GRAPH_ROLE]}, "compliant", ["granted_not_declared"]),
+        (READY, {"declared": [GRAPH_ROLE, DEFENDER_ROLE, "MicrosoftGraph/A.B"]}, "compliant", ["declared_not_granted"]),
+        (info("not_consented", refused=tuple(NAMES)), {}, "unknown", ["unread"]),
+        (info("not_licensed", GRAPH_ROLE, refused=(NAMES[1],)), {"required": [GRAPH_ROLE]}, "unknown", ["unread"]),
+        (info("not_licensed", GRAPH_ROLE, refused=(NAMES[1],)), {"forbidden": [GRAPH_ROLE]}, "unknown", ["unread", "forbidden"]),
     ],
 )
 def test_a_tenant_is_judged_by_the_policy_and_never_compliant_when_unread(
-    results: list[dict[str, Any]], policy: dict[str, list[str]], verdict: str, kinds: list[str]
+    result: dict[str, Any], policy: dict[str, list[str]], verdict: str, kinds: list[str]
 ) -> None:
-    judged = permission_verdict(consent_summary(results, names=NAMES), **policy)
+    judged = permission_verdict(consent_summary(result), **policy)
     assert judged["verdict"] == verdict
     assert sorted(finding["kind"] for finding in judged["findings"]) == sorted(kinds)
 
@@ -101,12 +100,12 @@ def incident(severity: str, number: int = 1) -> dict[str, Any]:
 
 
 def test_an_unread_tenant_has_unknown_incidents_and_a_reason_but_never_zero() -> None:
-    summary = consent_summary(BOTH, names=NAMES)
+    summary = consent_summary(READY)
     for unread in (
         None,
         {},
         {"skipped": True},
-        refused("not_licensed"),
+        FAILED | {"error": {"state": "not_licensed", "message": "No licence."}},
         {"failed": True, "msg": "broke", "incidents": []},
         {"error": {}, "msg": "x"},
     ):
@@ -115,13 +114,20 @@ def test_an_unread_tenant_has_unknown_incidents_and_a_reason_but_never_zero() ->
         assert row["incidents_total"] is None
         assert row["incidents_text"] == "unknown"
         assert row["reason"]
-    assert incident_row(summary, refused("not_licensed"))["consent_state"] == "not_licensed"
-    assert incident_row(consent_summary([refused("disabled")] * 2, names=NAMES), None)["reason"] == "The cause."
+    unlicensed = FAILED | {"error": {"state": "not_licensed", "message": "No licence."}}
+    assert incident_row(summary, unlicensed)["consent_state"] == "not_licensed"
+    assert incident_row(consent_summary(info("disabled", refused=tuple(NAMES))), None)["reason"] == "The cause."
+
+
+def test_an_api_that_sees_no_role_does_not_hide_the_roles_of_another_resource() -> None:
+    refusal = FAILED | {"error": {"state": "consented_without_roles", "message": "No role."}}
+    row = incident_row(consent_summary(info("missing_roles", DEFENDER_ROLE), required=[GRAPH_ROLE]), refusal)
+    assert (row["consent_state"], row["roles"], row["incidents_total"]) == ("missing_roles", [DEFENDER_ROLE], None)
 
 
 def test_incidents_are_counted_by_severity_and_the_most_urgent_are_kept() -> None:
     found = [incident("low"), incident("high", 2), incident("high", 3), incident("galactic", 4)]
-    row = incident_row(consent_summary(BOTH, names=NAMES), {"incidents": found, "complete": True}, name="Fabrikam", details=3)
+    row = incident_row(consent_summary(READY), {"incidents": found, "complete": True}, name="Fabrikam", details=3)
     assert row["incidents_by_severity"] == {"high": 2, "medium": 0, "low": 1, "informational": 0, "unknown": 1}
     assert [kept["id"] for kept in row["incidents"]] == ["3", "2", "1"]
     assert (row["tenant_name"], row["incidents_total"], row["reason"]) == ("Fabrikam", 4, "")
@@ -131,14 +137,14 @@ def test_incidents_are_counted_by_severity_and_the_most_urgent_are_kept() -> Non
 
 def test_a_partial_answer_says_that_it_is_partial() -> None:
     partial = {"incidents": [], "complete": False, "partial_reason": "The deadline was over."}
-    row = incident_row(consent_summary(BOTH, names=NAMES), partial)
+    row = incident_row(consent_summary(READY), partial)
     assert (row["incidents_total"], row["incidents_complete"], row["reason"]) == (0, False, "The deadline was over.")
     assert "not all" in row["next_step"]
     assert row["incidents_text"] == "at least: none read"
 
 
 def test_rows_sort_by_urgency_high_then_unknown_then_the_rest() -> None:
-    summary = consent_summary(BOTH, names=NAMES)
+    summary = consent_summary(READY)
     rows = {
         "quiet": incident_row(summary, {"incidents": []}),
         "low": incident_row(summary, {"incidents": [incident("low")]}),
@@ -151,7 +157,7 @@ def test_rows_sort_by_urgency_high_then_unknown_then_the_rest() -> None:
 
 
 def test_a_host_that_failed_earlier_is_in_the_report_as_unknown() -> None:
-    quiet = incident_row(consent_summary(BOTH, names=NAMES), {"incidents": []}, name="Fabrikam")
+    quiet = incident_row(consent_summary(READY), {"incidents": []}, name="Fabrikam")
     rows = incident_rows([{"incident_report_row": quiet}, {"inventory_hostname": "tailspin", "m365d_tenant_id": TENANT}])
     assert [(row["tenant_name"], row["incidents_total"]) for row in rows] == [("tailspin", None), ("Fabrikam", 0)]
     assert "failed earlier" in rows[0]["reason"]
