@@ -82,14 +82,17 @@ def _check_certificate(
 
 
 def _registered(cloud: Cloud, app: Application, header: dict[str, Any]) -> KeyCredential | None:
-    """The key credential the header names; one that has not replicated yet is not found."""
+    """The key credential the header names; one that has not replicated yet is not found. MSAL pads its thumbprints, which is accepted."""
     arrived = cloud.replication.arrived
+    given = {name: str(header[name]).rstrip("=") for name in ("x5t", "x5t#S256", "kid") if header.get(name)}
     for key in app.keys:
         if key.removed is not None and arrived(key.removed, "login"):
             continue
-        names = {"x5t": b64url(key.sha1), "x5t#S256": b64url(key.sha256)}
-        by_kid = header.get("kid") in (b64url(key.sha1), key.sha1.hex().upper(), key.sha1.hex())
-        if any(header.get(name) == value for name, value in names.items()) or (by_kid and not set(names) & set(header)):
+        sha1, sha256 = b64url(key.sha1), b64url(key.sha256)
+        named = given.get("x5t") == sha1 or given.get("x5t#S256") == sha256
+        if not {"x5t", "x5t#S256"} & set(given):
+            named = given.get("kid") in (sha1, key.sha1.hex().upper(), key.sha1.hex())
+        if named:
             return key if arrived(key.created, "login") else None
     return None
 

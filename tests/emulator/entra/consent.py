@@ -147,7 +147,7 @@ def _revoke_rest(tenant: Tenant, principal: ServicePrincipal, asks: list[Ask], *
         if (
             one.removed is None
             and (ask is not None or complete)
-            and one.app_role_id not in {role for role, _ in (ask.roles if ask else ())}
+            and one.app_role_id not in {role for role, _unused in (ask.roles if ask else ())}
         ):
             directory.remove_assignment(one)
     for held in list(directory.grants.values()):

@@ -101,7 +101,7 @@ class PendingFlows:
     def device(self, *, client_id: str, target: str, version: int, tenant_name: str, lifetime: int) -> DeviceCode:
         """A new device code."""
         self._forget(self.device_codes, lambda one: one.expires + 3600)
-        user_code = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(9))
+        user_code = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _unused in range(9))
         expires = self._clock.timestamp() + lifetime
         made = DeviceCode(secrets.token_urlsafe(90), user_code, client_id, target, version, tenant_name, expires)
         self.device_codes[made.device_code] = made

@@ -71,11 +71,11 @@ async def read_form(request: Request) -> Form:
 
 def _merge_basic(form: Form, header: str) -> None:
     """RFC 6749, 2.3.1: id and secret are urlencoded before they are joined and encoded."""
-    scheme, _, encoded = header.partition(" ")
+    scheme, _unused, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return
     try:
-        client, _, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+        client, _unused, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except (binascii.Error, UnicodeDecodeError) as exc:
         raise EntraError(9002313) from exc
     form.basic = True

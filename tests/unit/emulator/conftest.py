@@ -206,7 +206,7 @@ def other_certificate() -> Certificate:
 @pytest.fixture(scope="session")
 def signing_keys() -> list[SigningKey]:
     """Keys that all worlds share: making them is what takes time."""
-    return [SigningKey.generate(datetime.now(timezone.utc)) for _ in range(2)]
+    return [SigningKey.generate(datetime.now(timezone.utc)) for _unused in range(2)]
 
 
 @pytest.fixture
