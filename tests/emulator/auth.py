@@ -51,7 +51,7 @@ def authenticate(request: Request, *, family: ApiFamily, resource_app_id: str) -
     Raises ApiError 401 as the service of `family` words it.
     """
     context = context_of(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _unused, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise _unauthorized(context, family, "empty")
     context.credential = "bearer"

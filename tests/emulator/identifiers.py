@@ -22,8 +22,8 @@ def opaque_id(rng: random.Random) -> str:
 
 def secret_text(length: int = 40) -> str:
     """A client secret: three characters, `8Q~`, then the rest. Truly random, whatever the seed."""
-    head = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(3))
-    return f"{head}8Q~" + "".join(secrets.choice(_ALPHABET) for _ in range(length - 6))
+    head = "".join(secrets.choice(string.ascii_letters + string.digits) for _unused in range(3))
+    return f"{head}8Q~" + "".join(secrets.choice(_ALPHABET) for _unused in range(length - 6))
 
 
 def is_guid(text: object) -> bool:

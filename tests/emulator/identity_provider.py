@@ -57,7 +57,7 @@ class IdentityProvider:
 
     def verifies(self, assertion: str) -> bool:
         """Whether this provider's key signed the assertion."""
-        head, _, signature = assertion.rpartition(".")
+        head, _unused, signature = assertion.rpartition(".")
         try:
             self._key.public.verify(b64url_decode(signature), head.encode(), padding.PKCS1v15(), hashes.SHA256())
         except (InvalidSignature, ValueError):

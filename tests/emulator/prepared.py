@@ -63,7 +63,7 @@ class PreparedAppError(ValueError):
 
 def permission(cloud: Cloud, name: str, *, kind: str = "Role") -> tuple[Application, str]:
     """Resource and GUID behind `Resource/Role`. Raises PreparedAppError."""
-    resource_name, _, value = name.partition("/")
+    resource_name, _unused, value = name.partition("/")
     resource = cloud.applications.get(RESOURCES.get(resource_name, resource_name))
     if resource is None:
         raise PreparedAppError(f"permission {name!r}: unknown resource, use one of {', '.join(RESOURCES)} or a client id")

@@ -101,7 +101,7 @@ def select(one: Object, wanted: str | None) -> Object:
 
 def _ordered(found: list[Object], text: str) -> list[Object]:
     for part in reversed(text.split(",")):
-        name, _, direction = part.strip().partition(" ")
+        name, _unused, direction = part.strip().partition(" ")
         found = sorted(found, key=lambda one: str(one.get(name) or "").casefold(), reverse=direction.strip().lower() == "desc")
     return found
 
@@ -111,7 +111,7 @@ def _search(found: list[Object], text: str, eventual: bool) -> list[Object]:
         raise _unsupported(
             "Request with $search query parameter only works through MSGraph with a special request header: 'ConsistencyLevel: eventual'"
         )
-    name, _, value = text.strip('"').partition(":")
+    name, _unused, value = text.strip('"').partition(":")
     return [one for one in found if value.casefold() in str(one.get(name) or "").casefold()]
 
 

@@ -116,7 +116,7 @@ class SecurityAdmin:
             now = self._now()
             if same and moment is None:
                 moment = store.stamp(now)
-            added = [hostile.create(store, now=now, last_update=moment, cause="admin: added", **fields) for _ in range(count)]
+            added = [hostile.create(store, now=now, last_update=moment, cause="admin: added", **fields) for _unused in range(count)]
         except (AdminError, ValueError) as exc:
             return _refused(exc)
         return _answer({"incidents": [_incident(incident) for incident in added]}, status=201)

@@ -12,8 +12,8 @@ from typing import Final
 from .generator import Generator, Plan
 from .model import Alert, Incident
 
-# Incidents held in memory over all tenants, with their alerts and rendered forms about 25 KB each.
-_BUDGET: Final = 6_000
+# Incidents held in memory over all tenants, with their alerts and rendered forms about 30 KB each.
+_BUDGET: Final = 4_000
 
 
 class Dataset:
@@ -43,7 +43,7 @@ class Dataset:
         """Return the generated alerts of a generated incident."""
         if incident_id not in self._alerts:
             number = self.generator.number_of(incident_id)
-            self._alerts[incident_id] = () if number is None else tuple(self.generator.alerts(number))
+            self._alerts[incident_id] = () if number is None else tuple(self.generator.alerts(number, self.incidents[number]))
         return self._alerts[incident_id]
 
     @cached_property
@@ -66,6 +66,6 @@ def dataset(plan: Plan) -> Dataset:
     found = _cache[plan] = Dataset(plan)
     _held += plan.incidents
     while _held > _BUDGET and len(_cache) > 1:
-        dropped, _ = _cache.popitem(last=False)
+        dropped, _unused = _cache.popitem(last=False)
         _held -= dropped.incidents
     return found

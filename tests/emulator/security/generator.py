@@ -66,6 +66,7 @@ class Generator:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._known_times: dict[int, tuple[int, int]] = {}
         self.first_id = 1_000 + random.Random(f"{plan.seed}:first").randrange(9_000)
 
     @cached_property
@@ -88,6 +89,11 @@ class Generator:
 
     def _times(self, number: int) -> tuple[int, int]:
         """Creation and last update of an incident, before equal timestamps are arranged."""
+        if number not in self._known_times:
+            self._known_times[number] = self._drawn_times(number)
+        return self._known_times[number]
+
+    def _drawn_times(self, number: int) -> tuple[int, int]:
         plan = self.plan
         rng = self._rng("times", number)
         slot = int(plan.days * DAY) // max(plan.incidents, 1)
@@ -120,7 +126,7 @@ class Generator:
         """Return incident ``number`` as it was generated."""
         plan = self.plan
         rng = self._rng("incident", number)
-        created, _ = self._times(number)
+        created, _unused = self._times(number)
         last_update = self._times(self._timestamp_leader(number))[1]
         story = STORIES[(number + self.first_id) % len(STORIES)]
         redirect = self._redirect(number)
@@ -162,14 +168,17 @@ class Generator:
     def _comments(self, rng: random.Random, author: str, created: int, last_update: int) -> list[Comment]:
         if not self.plan.comments:
             return []
-        moments = sorted(rng.randint(created, last_update) for _ in range(rng.choice((0, 0, 1, 2))))
+        moments = sorted(rng.randint(created, last_update) for _unused in range(rng.choice((0, 0, 1, 2))))
         return [Comment(rng.choice(catalog.COMMENTS), author, moment) for moment in moments]
 
-    def alerts(self, number: int) -> list[Alert]:
-        """Return the alerts of incident ``number``; those of a merged incident belong to the one it was merged into."""
+    def alerts(self, number: int, owner: Incident | None = None) -> list[Alert]:
+        """Return the alerts of incident ``number``; those of a merged incident belong to the one it was merged into.
+
+        :param owner: incident ``number``, when the caller has it already.
+        """
         if self._redirect(number) is not None:
             return []
-        owner = self.incident(number)
+        owner = owner or self.incident(number)
         own = self._alerts_born_in(number, owner)
         merged = [alert for other in self._merged_into(number) for alert in self._alerts_born_in(other, owner)]
         return own + merged

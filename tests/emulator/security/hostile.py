@@ -38,7 +38,7 @@ def after_page(store: SecurityStore, *, now: int) -> None:
         return
     rng = store.rng("events", store.list_requests)
     for mean, event in ((settings.updates_per_page, _update), (settings.adds_per_page, _add), (settings.late_per_page, _late)):
-        for _ in range(int(mean) + (rng.random() < mean % 1)):
+        for _unused in range(int(mean) + (rng.random() < mean % 1)):
             if settings.event_limit and store.events >= settings.event_limit:
                 return
             store.events += 1
@@ -47,7 +47,7 @@ def after_page(store: SecurityStore, *, now: int) -> None:
 
 def _some_incident(store: SecurityStore, rng: random.Random) -> Incident | None:
     keys = store.keys
-    for _ in range(20):
+    for _unused in range(20):
         if keys:
             incident = store.get(rng.choice(keys)[1])
             if incident is not None and incident.status != "redirected":

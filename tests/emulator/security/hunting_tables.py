@@ -31,7 +31,7 @@ def _columns(text: str) -> dict[str, str]:
     """Columns written as ``Name:type Name``; without a type they are strings."""
     found: dict[str, str] = {}
     for part in text.split():
-        name, _, kind = part.partition(":")
+        name, _unused, kind = part.partition(":")
         found[name] = kind or _STRING
     return found
 

@@ -220,7 +220,7 @@ def _message(scene: Scene) -> dict[str, Any]:
 
 def _cluster(scene: Scene) -> dict[str, Any]:
     rng = scene.rng
-    ids = tuple(guid(rng) for _ in range(1 + scene.number % 3))
+    ids = tuple(guid(rng) for _unused in range(1 + scene.number % 3))
     return {
         "cluster_by": "Subject;P2SenderDomain;AntiSpamDirection",
         "cluster_by_value": f"{catalog.SUBJECTS[0]};mail.example;1",

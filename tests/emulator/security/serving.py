@@ -184,7 +184,7 @@ def _ordered(store: SecurityStore, order: Sequence[tuple[str, bool]]) -> Iterato
             return iter(incidents if descending else reversed(incidents))
         if descending:
             return store.newest_first()
-        return (_known(store, incident_id) for _, incident_id in store.keys)
+        return (_known(store, incident_id) for _unused, incident_id in store.keys)
     incidents = list(store.newest_first())
     for name, reverse in reversed(order):
         incidents.sort(key=attrgetter(name), reverse=reverse)

@@ -76,7 +76,7 @@ class SecurityStore:
         """Yield the incidents by last update, the latest first; equal instants by id."""
         data = self.data
         own = self._incidents
-        for _, incident_id in reversed(self.keys):
+        for _unused, incident_id in reversed(self.keys):
             incident = own.get(incident_id) or data.incident(incident_id)
             assert incident is not None, "the keys name existing incidents only"
             yield incident

@@ -102,7 +102,7 @@ def test_provisioning_can_come_and_go_while_the_cloud_runs(world: Any) -> None:
 
 def test_no_quota_holds_unless_the_scenario_switches_it_on(world: Any) -> None:
     here = world(incidents=1)
-    assert {here.defender("incidents").status_code for _ in range(60)} == {200}
+    assert {here.defender("incidents").status_code for _unused in range(60)} == {200}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_no_quota_holds_unless_the_scenario_switches_it_on(world: Any) -> None:
 )
 def test_quotas_hold_per_minute(world: Any, call: Any, limit: int) -> None:
     here = world(incidents=1, quota=True)
-    assert 429 not in {call(here).status_code for _ in range(limit)}
+    assert 429 not in {call(here).status_code for _unused in range(limit)}
     refused = call(here)
     assert refused.status_code == 429
     assert refused.headers["retry-after"] == "60"
@@ -126,7 +126,7 @@ def test_quotas_hold_per_minute(world: Any, call: Any, limit: int) -> None:
 
 def test_the_defender_api_says_how_many_calls_in_which_time(world: Any) -> None:
     here = world(incidents=1, quota={"enabled": True, "list_per_minute": 2, "per_hour": 3, "retry_after": False})
-    for _ in range(2):
+    for _unused in range(2):
         here.defender("incidents")
     first = here.defender("incidents")
     here.cloud.clock.step(61)

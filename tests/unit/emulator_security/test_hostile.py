@@ -49,7 +49,7 @@ def test_data_move_while_a_reader_pages_and_the_same_seed_repeats_it(world: Any)
 
     assert run(1) == run(1)
     assert run(1) != run(2)
-    causes = {cause for _, _, cause in run(1)}
+    causes = {cause for _unused, _unused, cause in run(1)}
     assert {"hostile: updated", "hostile: added"} <= causes
     assert causes & {"hostile: updated late", "hostile: added late"}
 
@@ -62,14 +62,14 @@ def test_an_update_while_paging_hides_an_incident_from_a_reader_who_counts_on_of
 
 def test_the_events_end_at_their_limit(world: Any) -> None:
     here = world(incidents=20, hostile={"updates_per_page": 3, "event_limit": 7})
-    for _ in range(10):
+    for _unused in range(10):
         here.defender("incidents")
     assert len(_versions(here)) == 27
 
 
 def test_late_arrivals_are_marked_and_lie_within_their_window(world: Any) -> None:
     here = world(incidents=20, hostile={"seed": 5, "late_per_page": 2, "late_seconds": 30})
-    for _ in range(5):
+    for _unused in range(5):
         here.graph("incidents")
     late = [one for one in _versions(here) if one["late"]]
     assert len(late) == 10
@@ -106,7 +106,7 @@ def test_partial_answers_say_so(world: Any, hostile: dict[str, Any], status: int
 
 def test_capitals_missing_and_extra_fields_stay_the_same_for_a_version(world: Any) -> None:
     here = world(incidents=40, hostile={"seed": 2, "pascal_case": 0.5, "missing_fields": 0.5, "extra_fields": 0.5})
-    first, second = (here.graph("incidents", {"$expand": "alerts"}).json()["value"] for _ in range(2))
+    first, second = (here.graph("incidents", {"$expand": "alerts"}).json()["value"] for _unused in range(2))
     assert first == second
     statuses = {one["status"] for one in first}
     assert any(status[0].isupper() for status in statuses)
@@ -118,7 +118,7 @@ def test_capitals_missing_and_extra_fields_stay_the_same_for_a_version(world: An
 
 def test_equal_instants_come_in_another_order_each_time(world: Any) -> None:
     here = world(incidents=50, same_timestamp=50, hostile={"shuffle_ties": True})
-    orders = {tuple(one["id"] for one in here.graph("incidents", {"$top": 50}).json()["value"]) for _ in range(4)}
+    orders = {tuple(one["id"] for one in here.graph("incidents", {"$top": 50}).json()["value"]) for _unused in range(4)}
     assert len(orders) == 4
     assert len({frozenset(order) for order in orders}) == 1
 

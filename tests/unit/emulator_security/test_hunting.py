@@ -159,7 +159,7 @@ def test_each_limit_is_reported_in_the_services_words(
 
 def test_a_fault_can_be_over_after_some_queries(world: Any) -> None:
     here = world(hunting={"fault": "cpu", "fault_count": 2})
-    assert [_graph(here, "print 1").status_code for _ in range(3)] == [429, 429, 200]
+    assert [_graph(here, "print 1").status_code for _unused in range(3)] == [429, 429, 200]
 
 
 @pytest.mark.parametrize(("limit", "rows"), [(50, 50), (1_060, 1_060), (5_000, 1_060)])
@@ -238,7 +238,7 @@ def test_rows_may_carry_annotations_and_numbers_for_booleans(world: Any) -> None
 def test_hunting_has_its_own_quota_of_45_a_minute(world: Any, family: str) -> None:
     here = world(quota=True)
     ask = _graph if family == "graph" else _defender
-    assert {ask(here, "print 1").status_code for _ in range(45)} == {200}
+    assert {ask(here, "print 1").status_code for _unused in range(45)} == {200}
     refused = ask(here, "print 1")
     assert refused.status_code == 429
     if family == "defender":

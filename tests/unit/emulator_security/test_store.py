@@ -45,7 +45,7 @@ def test_an_unknown_key_of_the_scenario_is_named(values: dict[str, Any]) -> None
 def test_many_tenants_cost_little_before_they_are_read() -> None:
     tracemalloc.start()
     stores = [_store(number) for number in range(2_000)]
-    built, _ = tracemalloc.get_traced_memory()
+    built, _unused = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(stores) == 2_000
     assert built < 8_000_000

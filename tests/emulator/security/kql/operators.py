@@ -233,7 +233,7 @@ def _top(table: Table, step: Step, context: Context) -> Table:
 
 
 def _count(table: Table, step: Step, context: Context) -> Table:
-    return Table({"Count": "long"}, [{"Count": sum(1 for _ in table.rows)}])
+    return Table({"Count": "long"}, [{"Count": sum(1 for _unused in table.rows)}])
 
 
 def _mv_expand(table: Table, step: Step, context: Context) -> Table:
@@ -294,13 +294,13 @@ def _aggregate(item: Named, number: int, scope: Scope) -> tuple[Columns, Callabl
         raise scope.fail("expected an aggregation")
     folds = {id(call): aggregates.compile_aggregate(call, scope) for call in calls}
     held: dict[int, Any] = {}
-    ready = {key: Typed(kind, lambda row, key=key: held[key]) for key, (kind, _) in folds.items()}  # type: ignore[misc]
+    ready = {key: Typed(kind, lambda row, key=key: held[key]) for key, (kind, _unused) in folds.items()}  # type: ignore[misc]
     done = compile_scalar(item.expression, Scope(scope.step, {}, scope.lets, scope.now, ready))
     plain = item.expression if isinstance(item.expression, Call) and item.expression in calls else None
     name = item.name or (aggregates.default_name(plain) if plain else f"Column{number}")
 
     def make(rows: Sequence[Row]) -> dict[str, Any]:
-        held.update((key, fold(rows)) for key, (_, fold) in folds.items())
+        held.update((key, fold(rows)) for key, (_unused, fold) in folds.items())
         return {name: done.of({})}
 
     return {name: done.type}, make
