@@ -22,7 +22,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.identity.token
 from ansible_collections.m365d.partner.plugins.module_utils._core.tenants import TenantInfo
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import Transport
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
-from unit.support.http import Answer, Clock, Recorded, scripted_transport
+from unit.support.scripted_http import Answer, Clock, Recorded, scripted_transport
 
 TENANT = "11111111-1111-4111-8111-000000000001"
 CALLER = "22222222-2222-4222-8222-000000000001"

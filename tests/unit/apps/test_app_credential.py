@@ -42,7 +42,7 @@ from unit.apps.exchange import (
     principal,
     refused,
 )
-from unit.support.http import Answer
+from unit.support.scripted_http import Answer
 
 Play = Callable[..., Played]
 NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)

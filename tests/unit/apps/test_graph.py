@@ -17,7 +17,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.graph import GraphClient, by_key, odata_text
 from unit.apps.exchange import StubSession, created, done, missing, ok, page, refused
-from unit.support.http import Answer, Clock, ScriptedSession, scripted_transport
+from unit.support.scripted_http import Answer, Clock, ScriptedSession, scripted_transport
 
 URL = "https://graph.microsoft.com/v1.0"
 

@@ -20,7 +20,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.token import AccessToken
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import Response
-from unit.support.http import Answer, Clock, ScriptedSession, scripted_transport
+from unit.support.scripted_http import Answer, Clock, ScriptedSession, scripted_transport
 
 TENANT = "11111111-1111-4111-8111-000000000001"
 BASE = "https://graph.microsoft.com"
@@ -168,7 +168,7 @@ def test_an_error_answer_becomes_a_diagnosis(
     with pytest.raises(kind) as caught:
         client.get("/v1.0/x", attempted="listing incidents")
     error = caught.value
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.state == state
     assert error.http_status == status
     assert error.request_id == "r-1"

@@ -23,7 +23,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.transport impo
     origin_of,
     retry_after,
 )
-from unit.support.http import Answer, scripted_transport
+from unit.support.scripted_http import Answer, scripted_transport
 
 URL = "https://graph.microsoft.com/v1.0/security/incidents"
 

@@ -20,7 +20,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.quer
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.reader import IncidentReader
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.schema import Place
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import Transport, TransportSettings
-from unit.support.http import Answer, ScriptedSession
+from unit.support.scripted_http import Answer, ScriptedSession
 
 TENANT = "11111111-1111-4111-8111-000000000001"
 BASES = {"graph": "https://graph.microsoft.com", "defender": "https://api.security.microsoft.com"}
