@@ -48,7 +48,7 @@ def parse_iso(text: str, *, offset_required: bool = False) -> int:
 def iso(ticks: int) -> str:
     """Return the instant as both services write it: UTC, ``Z``, up to seven fractional digits without trailing zeros."""
     seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
-    whole = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    whole = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
     return f"{whole}.{fraction:07d}".rstrip("0") + "Z" if fraction else f"{whole}Z"
 
 
