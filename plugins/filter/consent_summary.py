@@ -23,6 +23,12 @@ options:
     type: list
     elements: string
     default: []
+  declared:
+    description:
+      - The permissions that the app declares, where that is known. A missing one of these needs no change of the app.
+    type: list
+    elements: string
+    default: []
 author:
   - m365d.partner contributors (@m365d)
 """
@@ -86,11 +92,18 @@ def _unread(result: Mapping[str, Any], required: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys([*refused, *not_asked]) if name and name not in read]
 
 
-def consent_summary(result: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+def _next_step(result: Mapping[str, Any], error: Mapping[str, Any], state: str, missing: Sequence[str], declared: Sequence[str]) -> str:
+    if state in {"missing_roles", "consented_without_roles"} and missing and set(missing) <= set(declared):
+        return f"Have an administrator of the customer open the consent link again: it grants {', '.join(missing)}."
+    return str(error.get("next_step") or result.get("next_step") or "")
+
+
+def consent_summary(result: Mapping[str, Any], required: Sequence[str] = (), declared: Sequence[str] = ()) -> dict[str, Any]:
     """Return a tenant's consent state.
 
     :param result: the result of an `m365d_consent_info` task, failed or not.
     :param required: permissions as `Resource/Role` that the tenant must grant.
+    :param declared: permissions that the app is known to declare.
     """
     if not isinstance(result, Mapping):
         raise AnsibleFilterError("consent_summary needs the result of m365d_consent_info.")
@@ -107,7 +120,7 @@ def consent_summary(result: Mapping[str, Any], required: Sequence[str] = ()) -> 
             "roles": roles,
             "missing_roles": missing,
             "unread_resources": unread,
-            "next_step": error.get("next_step") or result.get("next_step") or "",
+            "next_step": _next_step(result, error, state, missing, declared),
             "reason": error.get("message") or result.get("msg") or "",
             "error": error or None,
         }

@@ -136,7 +136,10 @@ def incident_row(
         state = "missing_roles" if said in _ABOUT_ROLES else said
     reason = error.get("message") or (None if read or result.get("skipped") else result.get("msg")) or summary.get("reason")
     complete = read and bool(result.get("complete", True))
-    next_step = error.get("next_step") or summary.get("next_step") or (_work(counts, complete) if counts is not None else "")
+    named = (summary.get("next_step"), error.get("next_step"))
+    next_step = next(filter(None, named if said in _ABOUT_ROLES else reversed(named)), "") or (
+        _work(counts, complete) if counts is not None else ""
+    )
     # Names and messages come from the services: they must not be taken for templates.
     return wrap_var(
         {

@@ -66,6 +66,14 @@ def test_a_summary_names_cause_and_next_step() -> None:
     assert consent_summary(FAILED)["reason"] == "It broke."
 
 
+def test_a_missing_role_that_the_app_declares_needs_the_customer_alone() -> None:
+    taken_back = info("missing_roles", GRAPH_ROLE, next_step="Declare it on the app.")
+    required = [GRAPH_ROLE, DEFENDER_ROLE]
+    assert consent_summary(taken_back, required=required)["next_step"] == "Declare it on the app."
+    assert DEFENDER_ROLE in consent_summary(taken_back, required=required, declared=required)["next_step"]
+    assert "Declare" not in consent_summary(taken_back, required=required, declared=required)["next_step"]
+
+
 @pytest.mark.parametrize("result", [[], None, "text"])
 def test_a_summary_of_nothing_is_an_error_and_not_a_state(result: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="m365d_consent_info"):
