@@ -25,7 +25,8 @@ class IncrementalReader:
     :param cursor: where the last reading ended; a fresh one, with `seen_from` for the beginning, at first.
     :param overlap: seconds before the watermark in which late arrivals are looked for.
     :param limit: the most versions to deliver, or None.
-    :param now: the present instant; a last update that lies after it does not move the watermark there.
+    :param now: the present instant. The watermark does not move beyond it: what arrives late while the reading lasts is late by
+        the clock, and a last update that lies in the future must not hide what happens until then.
     """
 
     def __init__(self, intake: Intake, *, cursor: Cursor, overlap: float, now: str, limit: int | None = None) -> None:
@@ -35,7 +36,7 @@ class IncrementalReader:
         self._limit = limit
         self._now = now
         self._since = cursor.since(overlap)
-        self._walk = TimeWalk(intake.source, odata=intake.plan.odata, report=intake.report)
+        self._walk = TimeWalk(intake.source, odata=intake.plan.odata, report=intake.report, now=now)
         self._delivered: set[Version] = set()
         self._reached: str | None = None
         self._ended: bool = False

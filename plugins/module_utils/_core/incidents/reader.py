@@ -23,7 +23,7 @@ from .pages import IncidentPage, ServerQuery
 from .query import Plan
 from .schema import version_of
 from .shapes import first_of
-from .times import canonical_time
+from .times import canonical_time, now_text
 from .walk import TimeWalk
 
 # Both services: "The limit of '5000' for Skip query has been exceeded."
@@ -70,7 +70,7 @@ class IncidentReader:
         yield from self._by_offset(reading, delivered)
         if reading.stopped or reading.consistent:
             return
-        walk = TimeWalk(self.source, odata=self.plan.odata, report=self.report)
+        walk = TimeWalk(self.source, odata=self.plan.odata, report=self.report, now=now_text())
         for entry in walk.incidents():
             incident = self._taken(entry, delivered)
             if incident is None:

@@ -5,10 +5,12 @@
 """Reading by time instead of by offset, so that nothing is lost while incidents move, and no `$skip` limit is met.
 
 A list that is read by offset loses what moves between two requests. Here each request asks for a range of last updates,
-and what it answers is a snapshot of that range. Where the range holds more than a page, the rest of it is asked for:
-after (or before) the last incident that came, if they came in order, else in two halves. A change only ever makes a last
-update later, and ranges are read in ascending order, so an incident that changes meanwhile is met again further on. Where
-a service can only give its newest first, what changes meanwhile lies after all that was there when the walk began.
+and what it answers is a snapshot of that range. Where the range holds more than a page, the rest of it is asked for: what
+comes after the last incident, where the service sorts as it is told, else each of two parts. A change only ever makes a
+last update later, and ranges are read in ascending order, so an incident that changes meanwhile is met again further on.
+
+That a page looks sorted proves nothing about a service that cannot be told to sort: with the newest incidents first, a page
+of untouched ones looks sorted by last update too, and an old incident that was updated just now is not on it.
 
 Many incidents may share one last update: such a range is divided by their creation.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from .expansion import AdaptivePages
 from .intake import ReadReport
@@ -27,6 +29,7 @@ from .shapes import first_of
 from .times import canonical_time, is_instant, next_tick
 
 _MOST_PASSES = 5
+_MOST_BEYOND_NOW = 5_000
 _UPDATED = "last_update_date_time"
 _CREATED = "created_date_time"
 _FIELDS: Mapping[str, tuple[str, str]] = {
@@ -86,12 +89,16 @@ class TimeWalk:
 
     :param odata: the filter of the query, in the service's terms.
     :param report: told where a range could not be read for certain.
+    :param now: the present instant. Where incidents change faster than they are read, the walk ends some time after it has
+        got there.
     """
 
-    def __init__(self, source: AdaptivePages, *, odata: str | None, report: ReadReport) -> None:
+    def __init__(self, source: AdaptivePages, *, odata: str | None, report: ReadReport, now: str) -> None:
         self._source = source
         self._odata = odata
         self._report = report
+        self._now = now
+        self._beyond_now = 0
         self.ascending = True
         """Whether all that was yielded so far came in ascending order of last update."""
         self._highest = ""
@@ -107,18 +114,31 @@ class TimeWalk:
         while boxes:
             box = boxes.pop()
             page = self._first_page(box)
-            parts = _rest(box, page) if page.next_target is not None else []
+            parts = self._rest(box, page) if page.next_target is not None else []
             self._note_order(page, box, parts or [])
             yield from page.incidents
             if parts is None:
                 yield from self._by_offset(box)
             else:
                 boxes.extend(reversed(parts))
+            if self._beyond_now >= _MOST_BEYOND_NOW and boxes and (boxes[-1].updated.start or "") > self._now:
+                return
 
     def _first_page(self, box: _Box) -> IncidentPage:
         page = next(self._source.pages(self._query(box), top=self._source.backend.page_size))
         self._note_warnings(page)
         return page
+
+    def _rest(self, box: _Box, page: IncidentPage) -> list[_Box] | None:
+        """Return what is left of a box after its first page, in the order in which it has to be read.
+
+        :returns: None where the box cannot be divided: it is one instant, or the service sent nothing that lies in it.
+        """
+        instants = _instants(page, box.axis, box.range)
+        if not instants or box.range.is_instant:
+            return None
+        sorted_page = self._source.backend.can_order and instants == sorted(instants)
+        return [box.with_range(part) for part in _divided(box.range, instants, sorted_page=sorted_page) if not part.is_empty]
 
     def _by_offset(self, box: _Box) -> Iterator[Mapping[str, Any]]:
         """Yield the incidents of an instant that holds more than a page: read until two readings agree."""
@@ -152,42 +172,29 @@ class TimeWalk:
         if not instants or (box.updated.is_instant and instants[0] == self._highest):
             return
         behind = [part for part in parts if part.updated.end is not None and part.updated.end <= instants[-1]]
-        if _order(instants) not in ("asc", "same") or instants[0] < self._highest or behind:
+        if instants != sorted(instants) or instants[0] < self._highest or behind:
             self.ascending = False
         self._highest = max(self._highest, max(instants))
+        self._beyond_now += sum(instant > self._now for instant in instants)
+
+
+def _divided(bounds: _Range, instants: list[str], *, sorted_page: bool) -> list[_Range]:
+    """Return the parts of a range of which one page is known, in ascending order.
+
+    :param sorted_page: whether the page holds the first incidents of the range.
+    """
+    distinct = sorted(set(instants))
+    if len(distinct) == 1:
+        only = distinct[0]
+        return [_Range(bounds.start, only), _Range(only, next_tick(only)), _Range(next_tick(only), bounds.end)]
+    if sorted_page:
+        return [_Range(distinct[-1], bounds.end)]
+    # Newest first, all but the oldest instant of the page make a part that is just short of a page.
+    border = distinct[1] if instants == sorted(instants, reverse=True) else distinct[len(distinct) // 2]
+    return [_Range(bounds.start, border), _Range(border, bounds.end)]
 
 
 def _instants(page: IncidentPage, axis: str, bounds: _Range) -> list[str]:
     """Return the instants of a page's incidents along an axis, as far as they lie within `bounds`."""
     found = (canonical_time(first_of(entry, *_FIELDS[axis])) for entry in page.incidents)
     return [instant for instant in found if instant is not None and is_instant(instant) and instant in bounds]
-
-
-def _order(instants: list[str]) -> Literal["asc", "desc", "same", "none"]:
-    if not instants or min(instants) == max(instants):
-        return "same"
-    if instants == sorted(instants):
-        return "asc"
-    return "desc" if instants == sorted(instants, reverse=True) else "none"
-
-
-def _rest(box: _Box, page: IncidentPage) -> list[_Box] | None:
-    """Return what is left of a box after its first page, in the order in which it has to be read.
-
-    :returns: None where the box cannot be divided: it is one instant, or the service sent nothing that lies in it.
-    """
-    bounds = box.range
-    instants = _instants(page, box.axis, bounds)
-    if not instants or bounds.is_instant:
-        return None
-    order = _order(instants)
-    lowest, highest = min(instants), max(instants)
-    if order == "asc":
-        return [box.with_range(_Range(highest, bounds.end))]
-    if order == "desc":
-        return [box.with_range(_Range(bounds.start, next_tick(lowest)))]
-    if order == "same":
-        around = (_Range(bounds.start, lowest), _Range(lowest, next_tick(lowest)), _Range(next_tick(lowest), bounds.end))
-        return [box.with_range(part) for part in around if not part.is_empty]
-    middle = sorted(set(instants))[len(set(instants)) // 2]
-    return [box.with_range(_Range(bounds.start, middle)), box.with_range(_Range(middle, bounds.end))]
