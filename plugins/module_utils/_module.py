@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import complete_credential, secrets_in
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError, redact
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
@@ -74,7 +75,12 @@ def run_module(operation: Operation) -> None:
     )
     params = complete_credential(module.params, os.environ)
     module.no_log_values.update(secrets_in(params))
-    task = Task(params=params, check_mode=module.check_mode, run_directory=os.environ.get(RUN_DIRECTORY_ENV), warn=module.warn)
+
+    def _warn(message: str) -> None:
+        # From ansible-core 2.19 on, AnsibleModule removes secrets from its result, but not from its warnings.
+        module.warn(remove_values(message, module.no_log_values))
+
+    task = Task(params=params, check_mode=module.check_mode, run_directory=os.environ.get(RUN_DIRECTORY_ENV), warn=_warn)
     try:
         outcome = operation.run(task)
     except PartnerError as error:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -46,11 +47,20 @@ with contextlib.suppress(PartnerError):
     prepare_tls(TransportSettings(ca_path=os.environ.get("M365D_CA_PATH") or None))
 
 
+# Whether somebody watches the run; a worker of ansible-core 2.19 and later has no terminal of its own.
+_WATCHED = sys.stdout.isatty()
+
+
+def _discard(_message: str) -> None:
+    """Show no progress where nobody watches."""
+
+
 class OperationAction(ActionBase):  # type: ignore[misc]
     """The action plugin of one operation; a subclass names the operation."""
 
     operation: ClassVar[Operation]
     TRANSFERS_FILES = False
+    _supports_async = True
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -79,10 +89,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             variables=variables,
             templar=self._templar,
         )
-        self._unchosen = True
         return True
-
-    _unchosen = False
 
     def _needs_process(self, variables: Mapping[str, Any]) -> bool:
         """Tell whether the task needs a process of its own: in the background, as another user, or because it is wanted."""
@@ -136,7 +143,14 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         if validation.error_messages:
             result = self._invalid(validation)
         else:
-            task = Task(params=params, check_mode=bool(self._task.check_mode), run_directory=run_directory(), warn=warnings.append)
+            task = Task(
+                params=params,
+                check_mode=bool(self._task.check_mode),
+                run_directory=run_directory(),
+                warn=warnings.append,
+                announce=self._display.display,
+                notify=self._display.display if _WATCHED else _discard,
+            )
             result = self._outcome(task)
         result["invocation"] = {"module_args": params}
         if warnings:
@@ -177,7 +191,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             result: dict[str, Any] = self._execute_module(module_args=dict(arguments), task_vars=variables, wrap_async=background)
         if not background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        elif self._unchosen:
+        elif here:
             result = self._wait_for(result, variables)
         return result
 

@@ -31,7 +31,7 @@ def connection_chosen(*, task: Any, connection: Any, variables: Mapping[str, Any
     the default; for the rest, what the user wrote is read. A `-c ssh` that repeats the default cannot be told from it.
     """
     default = _short_name(C.DEFAULT_TRANSPORT)
-    if task.delegate_to or {_short_name(task.connection), _short_name(connection._load_name)} != {default}:
+    if task.delegate_to or {_short_name(task.connection), _short_name(connection.transport)} != {default}:
         return True
     if any("connection" in written for written in _written_around(task)):
         return True

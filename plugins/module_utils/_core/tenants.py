@@ -101,11 +101,12 @@ def check_allowed(tenant: str, allowed: Iterable[str] | None) -> None:
     """Refuse a tenant that is not listed; to be called before any request is made.
 
     :param tenant: GUID or domain as returned by `parse_tenant`.
-    :param allowed: GUIDs or domains; None or empty allows all.
+    :param allowed: GUIDs or domains; None allows all, an empty list none: a list that came out empty by mistake must not open the door.
     :raises OptionError: when the list does not name the tenant, or is itself malformed.
     """
-    names = {parse_tenant(str(name), option="allowed_tenants") for name in allowed or ()}
-    if names and tenant not in names:
+    if allowed is None:
+        return
+    if tenant not in {parse_tenant(str(name), option="allowed_tenants") for name in allowed}:
         raise OptionError(
             f"The tenant {tenant} is not among allowed_tenants; no request was made.",
             tenant_id=tenant,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -152,6 +153,7 @@ def token_source(task: Task, *, endpoints: Endpoints, transport: Transport) -> T
         transport=transport,
         cache=TokenCache(directory=directory, material=credential.material),
         endpoint_version=params["endpoint_version"],
+        sleep=task.places.sleep if task.places else time.sleep,
     )
 
 
