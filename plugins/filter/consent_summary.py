@@ -59,7 +59,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.m365d.partner.plugins.plugin_utils._untrusted import untrusted
 
 _STATES = frozenset(
     {
@@ -113,7 +113,7 @@ def consent_summary(result: Mapping[str, Any], required: Sequence[str] = (), dec
     missing = [permission for permission in required if permission not in roles and permission.partition("/")[0] not in unread]
     state = _state(result, error)
     # Names and messages come from the services: they must not be taken for templates.
-    summary: dict[str, Any] = wrap_var(
+    summary: dict[str, Any] = untrusted(
         {
             "tenant_id": result.get("tenant_id") or error.get("tenant_id"),
             "consent_state": state,

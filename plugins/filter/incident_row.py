@@ -52,7 +52,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.m365d.partner.plugins.plugin_utils._untrusted import untrusted
 
 SEVERITIES = ("high", "medium", "low", "informational", "unknown")
 _DETAIL_KEYS = ("id", "display_name", "severity", "status", "assigned_to", "last_update_date_time", "incident_web_url", "custom_tags")
@@ -141,7 +141,7 @@ def incident_row(
         _work(counts, complete) if counts is not None else ""
     )
     # Names and messages come from the services: they must not be taken for templates.
-    return wrap_var(
+    return untrusted(
         {
             "tenant_id": summary.get("tenant_id") or result.get("tenant_id"),
             "tenant_name": name or summary.get("tenant_id") or result.get("tenant_id"),

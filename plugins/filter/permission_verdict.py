@@ -69,7 +69,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.m365d.partner.plugins.plugin_utils._untrusted import untrusted
 
 _READABLE = frozenset({"consented_without_roles", "missing_roles", "ready"})
 
@@ -136,7 +136,7 @@ def permission_verdict(
         cause = summary.get("reason") or f"the tenant is {summary['consent_state']}"
         notes.insert(0, _finding("unread", "", f"The grants of {', '.join(unread) or 'this tenant'} could not be read: {cause}"))
     # Names and messages come from the services: they must not be taken for templates.
-    return wrap_var(
+    return untrusted(
         {
             "tenant_id": summary.get("tenant_id"),
             "consent_state": summary["consent_state"],
