@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, security
+from . import admin, arm, security
 from .context import RequestContext, attach, client_request_id, family_of
 from .entra import routes as entra_routes
 from .entra.errors import EntraError, error_response
@@ -84,7 +84,7 @@ class Emulator:
         self.cloud = cloud
         shared = security.routes(cloud)
         self._routers: dict[str, Router] = {
-            "login": Router(entra_routes.routes(), default=_responder(entra_routes.not_found)),
+            "login": Router([*entra_routes.routes(), *arm.routes()], default=_responder(entra_routes.not_found)),
             "graph": Router([*graph_routes.routes(), *shared], default=_responder(graph_routes.not_found), redirect_slashes=False),
             "defender": Router(shared, default=_responder(_no_such_api), redirect_slashes=False),
             "admin": Router([*admin.routes(), *shared], default=_responder(admin.not_found)),

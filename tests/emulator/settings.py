@@ -43,7 +43,6 @@ class Settings:
     remove_missing_password_status: int = 400
     delegated_admin_customers_app_only: bool = True
     disabled_checked_before_credential: bool = True
-    guest_consent_requires_admin: bool = True
     directory_page_size: int = 100
     secret_length: int = 40
     stale_reads: bool = True
