@@ -4,8 +4,8 @@
 
 """Keeps what comes from a service from being taken for a template.
 
-Since ansible-core 2.19 nothing is a template that is not trusted as one, and a plain text is not. Before it, a text that a filter has made is
-templated again when a variable holds it, unless it is marked.
+Since ansible-core 2.19 nothing is a template that is not trusted as one, and a plain text is not. Before it, a text that a
+filter has made is templated again when a variable holds it, unless it is marked.
 """
 
 from __future__ import annotations

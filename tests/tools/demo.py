@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole partner journey against the emulated Microsoft cloud; what ``make demo`` runs.
 
-    python tests/tools/demo.py
+    python tests/tools/demo.py [--directory DIR]
 
 Leaves ``build/demo/`` with ``demo.log`` (all runs at ``-vvv``), ``report.html`` and ``results.json``, and ends with a status other than 0
 when anything that the demo promises does not hold.
@@ -11,13 +11,17 @@ when anything that the demo promises does not hold.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import fcntl
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +46,33 @@ class DemoError(Exception):
     """The demo cannot go on, or does not show what it promises."""
 
 
+@contextlib.contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold the directory for this demo alone.
+
+    :raises DemoError: when another demo holds it.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with root.with_name(f"{root.name}.lock").open("w", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise DemoError(f"another demo is running in {shown(root)}; wait for it, or choose another place with --directory") from exc
+        yield
+
+
+def shown(path: Path) -> str:
+    """The path as a person in the checkout would type it."""
+    return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT) else str(path)
+
+
 def start_emulator(state: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """Start the emulator; return its process and what it says about itself.
 
     :raises DemoError: when it does not accept connections in time.
     """
     command = [sys.executable, "-m", "emulator", "--port", "0", "--scenario", str(SCENARIO), "--state-dir", str(state)]
-    with (HOME / "emulator-stderr.log").open("w", encoding="utf-8") as errors:
+    with (state.parent / "emulator-stderr.log").open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             command, cwd=ROOT / "tests", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, text=True
         )
@@ -57,7 +81,7 @@ def start_emulator(state: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > limit:
             stop(process)
-            raise DemoError(f"the emulator did not start; see {HOME.relative_to(ROOT)}/emulator-stderr.log")
+            raise DemoError(f"the emulator did not start; see {shown(state.parent)}/emulator-stderr.log")
         time.sleep(0.05)
     return process, json.loads(ready.read_text(encoding="utf-8"))
 
@@ -88,13 +112,13 @@ class Runner:
         :raises DemoError: for another exit code, or when it takes too long.
         """
         command = [str(Path(sys.executable).parent / program), *arguments, "-vvv"]
-        shown = f"$ {program} {' '.join(arguments)}"
-        print(f"\n\033[1m{title}\033[0m\n{shown}" if sys.stdout.isatty() else f"\n{title}\n{shown}", flush=True)
+        typed = f"$ {program} {' '.join(arguments)}"
+        print(f"\n\033[1m{title}\033[0m\n{typed}" if sys.stdout.isatty() else f"\n{title}\n{typed}", flush=True)
         progress = Progress(quiet=quiet)
         lines: list[str] = []
         limit = time.monotonic() + RUN_SECONDS
         with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"\n{shown}\n")
+            log.write(f"\n{typed}\n")
             process = subprocess.Popen(
                 command,
                 cwd=self.workspace.root,
@@ -113,14 +137,14 @@ class Runner:
                     lines.append(line)
                     progress.feed(line)
                     if time.monotonic() > limit:
-                        raise DemoError(f"{shown} takes longer than {RUN_SECONDS} s")
+                        raise DemoError(f"{typed} takes longer than {RUN_SECONDS} s")
                 code = process.wait(timeout=30)
             finally:
                 if process.poll() is None:
                     stop(process)
         progress.close()
         if code not in allowed:
-            raise DemoError(f"{shown} ended with {code}; see {self.log.relative_to(ROOT)}")
+            raise DemoError(f"{typed} ended with {code}; see {shown(self.log)}")
         return "".join(lines)
 
 
@@ -217,32 +241,43 @@ def check_leaks(workspace: Workspace, state: Path) -> None:
     found = leaks(workspace, files_under(workspace.root, private=private))
     if found:
         raise DemoError("secrets where none may be: " + "; ".join(found))
-    print(f"\nNo secret and no token in {(workspace.root / 'demo.log').relative_to(ROOT)}, which holds all runs at -vvv.")
+    print(f"\nNo secret and no token in {shown(workspace.root / 'demo.log')}, which holds all runs at -vvv.")
+
+
+def demonstrate(root: Path) -> None:
+    """Run the demo in `root`, which is made anew."""
+    if root.exists() and root != HOME and any(root.iterdir()) and not (root / "demo.log").exists():
+        raise DemoError(f"{root} is not empty and not from a demo")
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    (root / "demo.log").touch()
+    state = root / "emulator"
+    process, endpoints = start_emulator(state)
+    try:
+        workspace = make_workspace(root, endpoints, endpoints_file=state / "endpoints.json")
+        print(f"The emulated Microsoft cloud is at {endpoints['login_url']}.", flush=True)
+        journey(workspace)
+    finally:
+        stop(process)
+    show_table(workspace)
+    check_leaks(workspace, state)
 
 
 def main() -> int:
-    """Run the demo."""
+    """Run the demo; return 1 when something that it promises does not hold."""
+    parser = argparse.ArgumentParser(description="The whole partner journey against the emulated Microsoft cloud.")
+    parser.add_argument("--directory", type=Path, default=HOME, help="where to work; it is emptied first (default: build/demo)")
+    root = parser.parse_args().directory.resolve()
     started = time.monotonic()
     link_collection()
-    shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True)
-    state = HOME / "emulator"
-    process = None
     try:
-        process, endpoints = start_emulator(state)
-        workspace = make_workspace(HOME, endpoints, endpoints_file=state / "endpoints.json")
-        print(f"The emulated Microsoft cloud is at {endpoints['login_url']}.", flush=True)
-        journey(workspace)
-        show_table(workspace)
-        check_leaks(workspace, state)
+        with exclusive(root):
+            demonstrate(root)
     except DemoError as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    finally:
-        if process is not None:
-            stop(process)
     for name in ("demo.log", "report.html", "results.json"):
-        print(f"  {(HOME / name).relative_to(ROOT)}")
+        print(f"  {shown(root / name)}")
     print(f"Done in {time.monotonic() - started:.0f} s.")
     return 0
 

@@ -27,7 +27,8 @@ CUSTOMERS: Mapping[str, str] = {
     "alpine_ski_house": "has_no_defender",
 }
 DROPPED_PREFIXES = ("ANSIBLE_", "AZURE_", "M365D_")
-TOKEN_SHAPE = re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")
+# A JSON web token, the header that carries one, and the authorization code in the address that a consent ends at.
+TOKEN_SHAPE = re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|Bearer [A-Za-z0-9._~+/=-]{20,}|[?&]code=[A-Za-z0-9._~-]{16,}")
 
 
 @dataclass(frozen=True)
