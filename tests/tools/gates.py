@@ -26,6 +26,8 @@ LOGS = ROOT / "build" / "test"
 # A developer's own settings must not decide a test's outcome, and a developer's own credentials must not reach one.
 DROPPED_PREFIXES = ("ANSIBLE_", "AZURE_", "M365D_", "MOLECULE_", "GALAXY_", "COVERAGE_", "PYTEST_")
 DROPPED_NAMES = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MYPYPATH")
+# Unit tests share nothing; the machine that counts has two cores.
+TWO_WORKERS = ("--numprocesses", "2")
 LOOPBACK = "localhost,127.0.0.1,::1"
 
 
@@ -165,12 +167,12 @@ def _coverage(output: str) -> str:
 def unit_steps() -> list[Step]:
     """Unit tests with coverage of what the collection and the emulator hold."""
     coverage = ("--cov=plugins", "--cov=tests/emulator", "--cov-report=term", f"--cov-report=html:{LOGS / 'coverage'}")
-    return pytest_steps("unit", "tests/unit", *coverage)
+    return pytest_steps("unit", "tests/unit", *TWO_WORKERS, *coverage)
 
 
 def unit_fast_steps() -> list[Step]:
     """Unit tests of the inner loop: no coverage, no slow ones."""
-    return pytest_steps("unit-fast", "tests/unit", "-m", "not slow")
+    return pytest_steps("unit-fast", "tests/unit", *TWO_WORKERS, "-m", "not slow")
 
 
 def integration_steps() -> list[Step]:
