@@ -79,6 +79,9 @@ class EntraHttp:
             name: value.decode("ascii") if isinstance(value, bytes) else str(value) for name, value in data.items() if value is not None
         }
         self.response = post_form(self._request, url, form, headers=headers)
+        body = self.response.json()
+        if "access_token" in body:
+            grant_from(self._request, body, self.response)  # MSAL stumbles over a token without a lifetime
         return _Answer(self.response.status, self.response.text, self.response.headers)
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ def _local_http() -> Any:
 
     class _LocalHttp(requests.Session):
         def request(self, method: Any, url: Any, **options: Any) -> Any:  # type: ignore[override]
-            return super().request(method, url, **{"timeout": _TIMEOUT_SECONDS, "allow_redirects": False, **options})
+            return super().request(method, url, **{"timeout": _TIMEOUT_SECONDS, **options, "allow_redirects": False})
 
     session = _LocalHttp()
     session.trust_env = False
@@ -87,7 +87,7 @@ class ManagedIdentity:
         try:
             client = msal.ManagedIdentityClient(identity, http_client=http)
             answer = client.acquire_token_for_client(resource=_EXCHANGE_AUDIENCES.get(cloud, _EXCHANGE_AUDIENCE))
-        except (requests.RequestException, msal.ManagedIdentityError, ValueError, KeyError, TypeError) as exc:
+        except (requests.RequestException, msal.ManagedIdentityError, AttributeError, KeyError, TypeError, ValueError) as exc:
             raise unusable(
                 f"This machine's managed identity gave no token: {excerpt(str(exc), limit=160)}.",
                 "Run on an Azure machine that has this identity, or choose another auth_method.",

@@ -205,11 +205,16 @@ class FileStore:
             handle = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
             return None
-        with os.fdopen(handle, "rb") as file:
-            found = os.fstat(file.fileno())
+        try:
+            found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_size > _LARGEST_FILE:
                 return None
-            return file.read(_LARGEST_FILE)
+            # A file is replaced, never changed, so that one read of its size gets the whole of it.
+            return os.read(handle, found.st_size)
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
 
     def _replace(self, name: str, content: bytes, *, keep_existing: bool = False) -> None:
         temporary = self._path(f".{name}.{os.getpid()}.{secrets.token_hex(6)}.new")

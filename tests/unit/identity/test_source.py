@@ -1,0 +1,408 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.m365d.partner.plugins.module_utils._core.clouds import resolve_endpoints
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import (
+    AuthenticationError,
+    ContractViolation,
+    CredentialError,
+    OptionError,
+)
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.base import Grant, TokenRequest
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.cache import REFUSAL_SECONDS, CachedToken, CacheKey, TokenCache
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.client_secret import ClientSecret
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.diagnosis import diagnose
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.ready_token import ReadyToken
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.source import TokenSource
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.store import MemoryStore
+from unit.identity.tokens import CLIENT, GRAPH, MTP, NOW, OTHER_TENANT, SECRET, TENANT, answer, claims, refusal, token
+from unit.support.scripted_http import Answer, ScriptedSession, scripted_transport
+
+
+class Clock:
+    """The time of day, moved by tests."""
+
+    def __init__(self, value: float = NOW) -> None:
+        self.value = value
+
+    def __call__(self) -> float:
+        return self.value
+
+
+@dataclass
+class Bench:
+    """A source with everything around it."""
+
+    source: TokenSource
+    session: ScriptedSession
+    clock: Clock
+    slept: list[float] = field(default_factory=list)
+
+    def get(self, **options: Any) -> Any:
+        return self.source.get(options.pop("tenant", TENANT), options.pop("resource", MTP), **options)
+
+    @property
+    def requests(self) -> int:
+        return len(self.session.requests)
+
+
+Build = Callable[..., Bench]
+
+
+@pytest.fixture(params=["files", "memory"])
+def build(request: pytest.FixtureRequest, tmp_path: Path) -> Build:
+    memory = MemoryStore()
+
+    def make(*script: Answer, credential: Any = None, clock: Clock | None = None, **changes: Any) -> Bench:
+        transport, session, _clock = scripted_transport(*script)
+        used, moment, slept = credential or ClientSecret(SECRET), clock or Clock(), []
+        cache = TokenCache(str(tmp_path) if request.param == "files" else None, used.material, now=moment)
+        if request.param == "memory":
+            cache.store = memory
+        arguments = {"client_id": CLIENT, "endpoints": resolve_endpoints("global"), "transport": transport, "cache": cache, **changes}
+        return Bench(TokenSource(used, **arguments, now=moment, sleep=slept.append), session, moment, slept)
+
+    return make
+
+
+def issued(*names: str, expires_in: int = 3599) -> list[Answer]:
+    return [Answer(200, answer(token(claims(uti=name)), expires_in=expires_in)) for name in names]
+
+
+def test_a_token_is_asked_for_once_and_then_taken_from_the_cache(build: Build) -> None:
+    bench = build(*issued("1"))
+    first, second = bench.get(), bench.get()
+    assert (first.source, second.source, bench.requests) == ("network", "cache", 1)
+    assert second.value == first.value
+    assert (first.tenant_id, first.resource, first.client_id, first.auth_method) == (TENANT, MTP, CLIENT, "client_secret")
+    assert first.expires_at == second.expires_at == NOW + 3599
+    assert first.value not in repr(first)
+
+
+def test_another_source_finds_what_this_one_kept(build: Build) -> None:
+    build(*issued("1")).get()
+    assert build().get().source == "cache"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"endpoints": resolve_endpoints("global", login_url="https://login.example.test")},
+        {"client_id": "22222222-2222-4222-8222-000000000002"},
+        {"credential": ClientSecret("another-secret")},
+    ],
+    ids=["login host", "app", "credential"],
+)
+def test_a_token_is_kept_for_its_login_host_app_and_credential_alone(build: Build, changes: dict[str, Any]) -> None:
+    build(*issued("1")).get()
+    other = build(*issued("2"), **changes)
+    assert other.get().source == "network"
+
+
+def test_a_token_is_kept_for_its_tenant_and_resource_alone(build: Build) -> None:
+    other = Answer(200, answer(token(claims(tid=OTHER_TENANT))))
+    bench = build(*issued("1", "2"), other)
+    assert [bench.get().source, bench.get(resource=GRAPH).source, bench.get(tenant=OTHER_TENANT).source] == ["network"] * 3
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "age", "source"),
+    [
+        (3599, 3298, "cache"),
+        (3599, 3300, "network"),
+        (60, 53, "cache"),
+        (60, 55, "network"),
+        (3599, 4000, "network"),
+        (3599, -400, "network"),
+    ],
+)
+def test_a_token_is_renewed_before_it_ends_and_when_the_clock_went_back(build: Build, lifetime: int, age: int, source: str) -> None:
+    bench = build(*issued("1", "2", expires_in=lifetime))
+    bench.get()
+    bench.clock.value += age
+    assert bench.get().source == source
+
+
+def test_a_token_that_ends_sooner_than_demanded_is_renewed(build: Build) -> None:
+    bench = build(*issued("1", "2"))
+    bench.get()
+    assert bench.get(min_lifetime=3598).source == "cache"
+    assert bench.get(min_lifetime=3599).source == "network"
+
+
+def test_force_refresh_and_a_claims_challenge_pass_the_cache_by_and_fill_it(build: Build) -> None:
+    bench = build(*issued("1", "2", "3"))
+    bench.get()
+    assert bench.get(force_refresh=True).claims["uti"] == "2"
+    assert bench.get(claims='{"access_token":{}}').claims["uti"] == "3"
+    assert bench.session.requests[2].form["claims"] == '{"access_token":{}}'
+    assert (bench.get().claims["uti"], bench.requests) == ("3", 3)
+
+
+def test_a_purge_forgets_one_tenant_or_all(build: Build) -> None:
+    other = Answer(200, answer(token(claims(tid=OTHER_TENANT))))
+    bench = build(*issued("1"), other, *issued("2", "3"), other)
+    bench.get()
+    bench.get(tenant=OTHER_TENANT)
+    assert bench.source.purge(TENANT.upper()) == 1
+    assert [bench.get().source, bench.get(tenant=OTHER_TENANT).source] == ["network", "cache"]
+    assert bench.source.purge() == 2
+    assert [bench.get().source, bench.get(tenant=OTHER_TENANT).source] == ["network", "network"]
+
+
+def test_a_record_that_is_no_token_is_a_miss(build: Build) -> None:
+    bench = build(*issued("1"))
+    credential = bench.source.credential
+    key = CacheKey("https://login.microsoftonline.com", CLIENT, TENANT, MTP, f"{credential.kind}:{credential.fingerprint}")
+    for record in (
+        {},
+        {"value": "a.b.c"},
+        {"value": "a.b.c", "obtained_at": "x", "expires_at": 1},
+        {"value": "v", "obtained_at": None, "expires_at": 1},
+    ):
+        bench.source.cache.store.write(key.name, record, credential.material)
+        assert bench.source.cache.get(key) is None
+    assert bench.get().source == "network"
+
+
+def test_the_names_of_records_tell_nothing(build: Build) -> None:
+    key = CacheKey("https://login.microsoftonline.com", CLIENT, TENANT, MTP, "client_secret:x")
+    for name in (key.name, key.refusal_name):
+        assert TENANT not in name
+        assert CLIENT not in name
+
+
+def test_a_kept_token_is_not_shown() -> None:
+    assert "t.o.k" not in repr(CachedToken("t.o.k", 1.0, 2.0))
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_credential_is_not_tried_again_for_other_tenants_for_a_while(build: Build) -> None:
+    wrong = Answer(401, refusal(7000215, "invalid_client"))
+    bench = build(wrong, wrong, wrong)
+    with pytest.raises(CredentialError) as first:
+        bench.get()
+    with pytest.raises(CredentialError) as second:
+        bench.get(tenant=OTHER_TENANT)
+    assert bench.requests == 1
+    assert second.value.tenant_id == OTHER_TENANT
+    assert (second.value.code, second.value.state, second.value.scope, second.value.retryable) == (
+        first.value.code,
+        first.value.state,
+        "credential",
+        True,
+    )
+    assert second.value.message == first.value.message
+    with pytest.raises(CredentialError):
+        bench.get(force_refresh=True)
+    assert bench.requests == 2
+    bench.clock.value += REFUSAL_SECONDS
+    with pytest.raises(CredentialError):
+        bench.get()
+    assert bench.requests == 3
+
+
+def test_a_refusal_concerns_the_credential_and_app_that_were_refused_alone(build: Build) -> None:
+    with pytest.raises(CredentialError):
+        build(Answer(401, refusal(7000215, "invalid_client"))).get()
+    assert build(*issued("1"), credential=ClientSecret("a-new-secret")).get().source == "network"
+    assert build(*issued("1"), client_id="22222222-2222-4222-8222-000000000002").get().source == "network"
+
+
+def test_the_refusal_of_one_tenant_says_nothing_about_the_next(build: Build) -> None:
+    other = Answer(200, answer(token(claims(tid=OTHER_TENANT))))
+    bench = build(Answer(400, refusal(700016, "unauthorized_client")), other, Answer(400, refusal(700016, "unauthorized_client")))
+    with pytest.raises(AuthenticationError):
+        bench.get()
+    assert bench.get(tenant=OTHER_TENANT).source == "network"
+    with pytest.raises(AuthenticationError):
+        bench.get()
+
+
+def test_what_is_wrong_on_this_machine_is_not_remembered(build: Build, tmp_path: Path) -> None:
+    from ansible_collections.m365d.partner.plugins.module_utils._core.identity.federated_token import FederatedToken
+
+    path = tmp_path / "token"
+    bench = build(*issued("1"), credential=FederatedToken(str(path), now=lambda: NOW))
+    with pytest.raises(CredentialError, match="cannot be read"):
+        bench.get()
+    path.write_text(token())
+    assert bench.get().source == "network"
+
+
+def test_errors_that_the_service_calls_passing_are_tried_again(build: Build) -> None:
+    passing = Answer(400, refusal(90033, "temporarily_unavailable"))
+    bench = build(passing, passing, *issued("1"))
+    assert bench.get().source == "network"
+    assert (bench.requests, len(bench.slept)) == (3, 2)
+    assert 0.5 <= bench.slept[0] <= 1.0 <= bench.slept[1] <= 2.0
+    bench = build(*[passing] * 4, client_id="22222222-2222-4222-8222-000000000002")
+    with pytest.raises(AuthenticationError, match="for a moment"):
+        bench.get()
+    assert bench.requests == 4
+
+
+def test_what_the_transport_already_repeated_is_not_repeated_again(build: Build) -> None:
+    bench = build(*[Answer(503, refusal(90033, "temporarily_unavailable"), {"Retry-After": "250"})] * 2)
+    with pytest.raises(AuthenticationError):
+        bench.get()
+    assert (bench.requests, bench.slept) == (2, [])
+
+
+# --- the last look -------------------------------------------------------------------------------------------------
+
+
+def test_a_token_for_another_tenant_never_leaves_the_source(build: Build) -> None:
+    foreign = Answer(200, answer(token(claims(tid=OTHER_TENANT))))
+    bench = build(foreign)
+    for _attempt in range(2):
+        with pytest.raises(ContractViolation, match=f"is for the tenant {OTHER_TENANT}") as caught:
+            bench.get()
+        assert caught.value.tenant_id == TENANT
+    assert bench.get(checked=False).claims["tid"] == OTHER_TENANT
+
+
+def test_an_opaque_token_is_handed_out_and_the_case_of_a_guid_does_not_matter(build: Build) -> None:
+    assert build(Answer(200, answer("opaque"))).get().value == "opaque"
+    assert build(Answer(200, answer(token(claims(tid=TENANT.upper()))))).get(resource=GRAPH).claims["tid"] == TENANT.upper()
+
+
+def ready(payload: dict[str, Any] | str) -> ReadyToken:
+    return ReadyToken(payload if isinstance(payload, str) else token(payload), now=lambda: NOW)
+
+
+def test_a_ready_token_is_given_as_it_is_and_never_kept(build: Build, tmp_path: Path) -> None:
+    bench = build(credential=ready(claims()), client_id="")
+    found = bench.get()
+    assert (found.source, found.client_id, found.auth_method, found.expires_at) == ("given", CLIENT, "ready_token", NOW + 3600)
+    assert bench.get(force_refresh=True).source == "given"
+    assert bench.source.purge() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        ("opaque", CredentialError, "not a readable token"),
+        (claims(exp=int(NOW)), CredentialError, "has expired"),
+        (claims(aud=GRAPH), CredentialError, f"is for {GRAPH}, but a token for {MTP} is needed"),
+        (claims(tid=OTHER_TENANT), ContractViolation, f"is for the tenant {OTHER_TENANT}"),
+    ],
+)
+def test_a_ready_token_serves_its_own_tenant_and_resource_alone(build: Build, given: Any, kind: type[Exception], message: str) -> None:
+    bench = build(credential=ready(given), client_id="")
+    with pytest.raises(kind, match=message):
+        bench.get()
+    assert bench.get(checked=False).source == "given"
+
+
+@pytest.mark.parametrize(("client_id", "message"), [("", "client_id"), ("partner-app", "client_id is not a GUID")])
+def test_an_app_needs_its_client_id(build: Build, client_id: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        build(client_id=client_id)
+    assert build(credential=ready(claims()), client_id=CLIENT.upper()).source.client_id == CLIENT
+
+
+# --- many at once --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Slow:
+    """A credential whose tokens take a while; notes each request in a file, so that all processes count together."""
+
+    log: str
+    delay: float = 0.05
+    kind: str = "slow"
+    fingerprint: str = "slow"
+    material: bytes | None = b"material"
+
+    def validate(self) -> None:
+        return
+
+    def acquire(self, request: TokenRequest) -> Grant:
+        with open(self.log, "a", encoding="ascii") as file:
+            file.write(f"{request.tenant_id}\n")
+        time.sleep(self.delay)
+        return Grant(token(claims(tid=request.tenant_id)), 3599.0)
+
+
+def slow_source(directory: str | None, log: str) -> TokenSource:
+    transport, _session, _clock = scripted_transport()
+    return TokenSource(Slow(log), CLIENT, resolve_endpoints("global"), transport, TokenCache(directory, b"material"))
+
+
+def tenant(number: int) -> str:
+    return f"11111111-1111-4111-8111-{number:012d}"
+
+
+def _worker(directory: str, log: str, start: Any, results: Any) -> None:
+    source = slow_source(directory, log)
+    start.wait()
+    results.put([source.get(tenant(number), MTP).value for number in range(3)])
+
+
+def test_fifty_processes_make_one_request_for_each_token(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    token()  # the key is made before the fork
+    start, results, log = context.Event(), context.Queue(), str(tmp_path / "requests")
+    workers = [context.Process(target=_worker, args=(str(tmp_path), log, start, results)) for _number in range(50)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    answers = [results.get(timeout=60) for _worker in workers]
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert sorted(Path(log).read_text().split()) == [tenant(number) for number in range(3)]
+    assert all(found == answers[0] for found in answers)
+
+
+@pytest.mark.parametrize("where", ["files", "memory"])
+def test_many_threads_share_one_source(tmp_path: Path, where: str) -> None:
+    log = str(tmp_path / "requests")
+    source = slow_source(str(tmp_path) if where == "files" else None, log)
+    source.purge()
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda n=number: found.append(source.get(tenant(n % 4), MTP).value)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 32
+    assert sorted(Path(log).read_text().split()) == [tenant(number) for number in range(4)]
+
+
+def test_waiting_for_a_new_token_is_satisfied_by_one_that_was_obtained_meanwhile(tmp_path: Path) -> None:
+    log = str(tmp_path / "requests")
+    source = slow_source(str(tmp_path), log)
+    source.credential.delay = 0.3  # type: ignore[attr-defined]
+    threads = [threading.Thread(target=lambda: source.get(TENANT, MTP, force_refresh=True)) for _number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Path(log).read_text().split()) == 1
+
+
+def test_a_diagnosis_is_what_the_memory_of_a_refusal_brings_back() -> None:
+    cache, key = TokenCache(None, b"m", now=lambda: NOW), CacheKey("https://l", CLIENT, TENANT, MTP, "c")
+    cache.store = MemoryStore()
+    assert cache.refusal(key) is None
+    error = diagnose(refusal(7000222, "invalid_client"), attempted="getting a token", tenant_id=OTHER_TENANT, http_status=401)
+    cache.note_refusal(key, error)
+    remembered = cache.refusal(key)
+    assert remembered is not None
+    assert {**remembered.as_dict(), "tenant_id": None} == {**error.as_dict(), "tenant_id": None}
