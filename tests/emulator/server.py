@@ -140,6 +140,13 @@ class Emulator:
             await self._refusal(exc, context)(scope, receive, recorder)
         except EntraError as exc:
             await error_response(context, exc)(scope, receive, recorder)
+        except ConnectionResetError:
+            raise
+        except Exception:  # The one place where a defect becomes the answer that the services give to their own defects.
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            if recorder.start is not None:
+                raise
+            await self._defect(context)(scope, receive, recorder)
         if rule is not None and rule.changes and recorder.start is not None:
             await self._send_changed(rule, context, recorder)
 
@@ -152,6 +159,12 @@ class Emulator:
         await recorder({"type": "http.response.body", "body": body, "more_body": cut})
         if cut:
             await _drop(context, recorder, started=True)
+
+    def _defect(self, context: RequestContext) -> Response:
+        if context.family == "login":
+            return error_response(context, EntraError(90006, status=500))
+        context.error = "InternalServerError"
+        return self._refusal(ApiError(500, "InternalServerError", "An internal server error occurred."), context)
 
     def _refusal(self, error: ApiError, context: RequestContext) -> Response:
         family = "defender" if context.family == "defender" else "graph"

@@ -25,6 +25,8 @@ from .keys import b64url, b64url_decode
 from .tokens import InvalidToken, issuers, read_token
 
 _SKEW = 300
+_LATEST = 253402300800
+"""The end of the year 9999; also keeps out infinity and NaN."""
 
 
 def check_assertion(context: RequestContext, tenant: Tenant, app: Application, assertion: str) -> str:
@@ -123,7 +125,7 @@ _NOT_NOW: dict[str, Any] = {
 def _check_lifetime(cloud: Cloud, claims: dict[str, Any]) -> None:
     now = cloud.clock.timestamp()
     start, end = claims.get("nbf", claims.get("iat", now)), claims.get("exp")
-    if not isinstance(end, int | float) or not isinstance(start, int | float):
+    if not isinstance(end, int | float) or not isinstance(start, int | float) or not (abs(end) < _LATEST and abs(start) < _LATEST):
         raise EntraError(50027)
     if now > end + _SKEW or now < start - _SKEW:
         raise EntraError(700024, now=f"{cloud.now():%Y-%m-%dT%H:%M:%SZ}", start=_moment(start), end=_moment(end))
@@ -142,14 +144,14 @@ def _check_audience(cloud: Cloud, tenant: Tenant, context: RequestContext, claim
         accepted |= set(issuers(cloud, tenant.tenant_id))
         accepted |= {f"https://login.microsoftonline.com/{tenant.tenant_id}/v2.0"}
     audience = claims["aud"]
-    given = set(audience) if isinstance(audience, list) else {str(audience)}
+    given = {str(one) for one in audience} if isinstance(audience, list) else {str(audience)}
     if not given & accepted:
         raise EntraError(50012, reason="Client assertion audience claim does not match the token endpoint.")
 
 
 def _check_federated(cloud: Cloud, app: Application, assertion: str, claims: dict[str, Any]) -> None:
     issuer, subject, audience = str(claims["iss"]), str(claims.get("sub", "")), claims["aud"]
-    audiences = audience if isinstance(audience, list) else [str(audience)]
+    audiences = [str(one) for one in audience] if isinstance(audience, list) else [str(audience)]
     status = cloud.settings.federated_error_status
     error = "invalid_client" if status == 401 else "invalid_request"
     names = {"issuer": issuer, "subject": subject, "audience": ",".join(map(str, audiences))}
@@ -161,7 +163,7 @@ def _check_federated(cloud: Cloud, app: Application, assertion: str, claims: dic
     _check_lifetime(cloud, claims)
 
 
-def _mismatch(credentials: list[FederatedCredential], issuer: str, subject: str, audiences: list[Any]) -> int | None:
+def _mismatch(credentials: list[FederatedCredential], issuer: str, subject: str, audiences: list[str]) -> int | None:
     """The code of the first thing that does not match exactly, None when one credential matches in all three."""
     if not credentials:
         return 70021

@@ -43,8 +43,8 @@ class Form:
             return []
         try:
             claims: Any = json.loads(self.get("claims"))
-            values = ((claims.get("access_token") or {}).get("xms_cc") or {}).get("values") or []
-        except (ValueError, AttributeError) as exc:
+            values = list(((claims.get("access_token") or {}).get("xms_cc") or {}).get("values") or [])
+        except (ValueError, AttributeError, TypeError) as exc:
             raise EntraError(9002313) from exc
         return [str(value).upper() for value in values]
 

@@ -18,6 +18,7 @@ from ..model import Application
 from . import bodies
 from .access import CHANGE_APPS, CREATE_APPS, OWNED, READ_APPS, READ_DIRECTORY, WRITE_APPS, Access, conflict, enter, no_content, respond
 from .credentials import replace_keys
+from .lookup import find, parse_key
 from .query import page, select
 from .validation import check_application
 
@@ -35,35 +36,6 @@ FILTERABLE = (
     "description",
 )
 _CREATE_HEADER = "create-if-missing"
-
-
-def parse_key(request: Request) -> tuple[str, str]:
-    """(`id` | `appId` | `uniqueName` | `name`, value) of the object in the path, whichever way it is addressed."""
-    if "object_id" in request.path_params:
-        return "id", str(request.path_params["object_id"])
-    name, separator, value = str(request.path_params["key"]).partition("=")
-    value = value if separator else name
-    return (name if separator else "id"), value.strip("'").replace("''", "'")
-
-
-def find(access: Access, *, primary: bool = False) -> Application:
-    """The registration the path names. Raises ApiError 404 when it is not there, not there yet, or addressed by the wrong id."""
-    name, value = parse_key(access.request)
-    directory = access.tenant.directory
-    if name == "id":
-        app = directory.applications.get(value.lower())
-    elif name == "appId":
-        app = directory.application(value.lower())
-    elif name == "uniqueName":
-        app = next((one for one in directory.live_applications() if one.body.get("uniqueName") == value), None)
-    else:
-        raise bad_request(f"The key '{name}' is not a key of 'application'.", code="BadRequest")
-    if primary and app is not None and app.deleted_at is None:
-        return app
-    seen = directory.seen_application(app)
-    if seen is None:
-        raise not_found(value)
-    return seen
 
 
 async def list_applications(request: Request) -> Response:

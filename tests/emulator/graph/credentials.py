@@ -26,17 +26,18 @@ from ..model import Application, KeyCredential, PasswordCredential, digest
 from ..state import Cloud, Tenant
 from . import bodies
 from .access import OWNED, WRITE_APPS, Access, enter, no_content, respond
+from .lookup import find
 from .policies import check_key, check_password
 
 
 async def add_password(request: Request) -> Response:
     """POST /applications/{id}/addPassword: the only answer that ever holds the secret's text."""
-    from .applications import find
-
     access = enter(request, "applications.addPassword", (*WRITE_APPS, OWNED))
     app = find(access)
     access.demand_change(app)
     wanted = (await access.json()).get("passwordCredential") or {}
+    if not isinstance(wanted, dict):
+        raise bad_request("Invalid value specified for property 'passwordCredential'.")
     if wanted.get("secretText"):
         raise bad_request("The property 'secretText' is read-only and cannot be set.")
     start, end = _lifetime(access.cloud, wanted)
@@ -71,8 +72,6 @@ def _in_two_years(start: datetime) -> datetime:
 
 async def remove_password(request: Request) -> Response:
     """POST /applications/{id}/removePassword."""
-    from .applications import find
-
     access = enter(request, "applications.removePassword", (*WRITE_APPS, OWNED))
     app = find(access)
     access.demand_change(app)
@@ -90,8 +89,6 @@ async def remove_password(request: Request) -> Response:
 
 async def add_key(request: Request) -> Response:
     """POST /applications/{id}/addKey with a proof of possession of an existing valid key."""
-    from .applications import find
-
     access = enter(request, "applications.addKey")
     app = find(access)
     _demand_key_change(access, app)
@@ -104,8 +101,6 @@ async def add_key(request: Request) -> Response:
 
 async def remove_key(request: Request) -> Response:
     """POST /applications/{id}/removeKey."""
-    from .applications import find
-
     access = enter(request, "applications.removeKey")
     app = find(access)
     _demand_key_change(access, app)
@@ -151,9 +146,13 @@ def _check_proof(cloud: Cloud, app: Application, proof: str) -> None:
         raise ApiError(401, "Authentication_ExpiredToken", "Your access token has expired. Please renew it before submitting the request.")
 
 
-def key_from_graph(cloud: Cloud, tenant: Tenant, raw: dict[str, Any]) -> KeyCredential:
+def key_from_graph(cloud: Cloud, tenant: Tenant, raw: Any) -> KeyCredential:
     """A key credential from its Graph form. Raises ApiError 400."""
-    if raw.get("type") not in ("AsymmetricX509Cert", "X509CertAndPassword") or raw.get("usage") not in ("Verify", "Sign"):
+    if (
+        not isinstance(raw, dict)
+        or raw.get("type") not in ("AsymmetricX509Cert", "X509CertAndPassword")
+        or raw.get("usage") not in ("Verify", "Sign")
+    ):
         raise bad_request("Invalid value specified for property 'keyCredentials' of resource 'Application'.")
     try:
         der = base64.b64decode(str(raw.get("key") or ""), validate=True)

@@ -12,8 +12,8 @@ from ..errors import bad_request, not_found
 from ..model import Application, FederatedCredential
 from . import bodies
 from .access import OWNED, READ_APPS, WRITE_APPS, Access, enter, no_content, respond
-from .applications import find
 from .credentials import check_federated
+from .lookup import find
 from .query import page
 
 _CHANGE = (*WRITE_APPS, OWNED)

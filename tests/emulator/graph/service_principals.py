@@ -14,7 +14,7 @@ from ..errors import ApiError, bad_request, denied, not_found
 from ..model import ServicePrincipal
 from . import bodies
 from .access import OWNED, READ_APPS, WRITE_APPS, Access, conflict, enter, no_content, respond
-from .applications import parse_key
+from .lookup import parse_key
 from .query import page, select
 
 FILTERABLE = (

@@ -47,6 +47,7 @@ def check_application(cloud: Cloud, tenant: Tenant, body: dict[str, Any], merged
             raise bad_request(f"Property '{name}' is read-only and cannot be set.")
         if name not in WRITABLE and not name.startswith("@"):
             raise bad_request(f"Invalid property '{name}'.", code="BadRequest")
+    _check_shapes(body)
     _check_texts(merged)
     if merged.get("signInAudience") not in AUDIENCES:
         raise invalid("signInAudience")
@@ -67,6 +68,21 @@ def check_application(cloud: Cloud, tenant: Tenant, body: dict[str, Any], merged
     _check_tags(merged.get("tags") or [])
     if "identifierUris" in body:
         _check_identifiers(cloud, tenant, body["identifierUris"] or [], multi=merged["signInAudience"] != "AzureADMyOrg", app_id=app_id)
+
+
+def _check_shapes(body: dict[str, Any]) -> None:
+    """Objects are objects, lists are lists, switches are booleans; null is allowed everywhere."""
+    kinds: dict[str, type] = {name: list for name, default in APPLICATION_DEFAULTS.items() if isinstance(default, list)}
+    kinds |= dict.fromkeys(("web", "spa", "publicClient", "api", "info"), dict)
+    kinds |= {"isFallbackPublicClient": bool, "isDisabled": bool, "keyCredentials": list, "passwordCredentials": list}
+    for name, kind in kinds.items():
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            raise invalid(name)
+    offered = [("appRoles", body.get("appRoles")), ("api.oauth2PermissionScopes", (body.get("api") or {}).get("oauth2PermissionScopes"))]
+    for name, entries in offered:
+        for one in entries or []:
+            if not isinstance(one, dict) or not is_guid(one.get("id")) or not isinstance(one.get("value"), str | None):
+                raise invalid(name)
 
 
 def _check_texts(merged: dict[str, Any]) -> None:

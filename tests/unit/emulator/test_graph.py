@@ -491,3 +491,56 @@ def test_a_token_for_another_audience_or_with_another_signature_is_refused(world
 def test_an_unknown_path_is_an_unknown_segment(world: Any) -> None:
     assert code_of(world.graph("GET", "/unknownThings")) == (400, "BadRequest")
     assert world.http.get("/api/unknown").status_code == 404
+
+
+ODD: list[Any] = [{"oauth2PermissionScopes": [5]}, 5, "text", [], {}, [5], ["x"], {"a": 5}, True, None, [[]], [{}]]
+PROPERTIES = (
+    "displayName",
+    "signInAudience",
+    "web",
+    "spa",
+    "publicClient",
+    "api",
+    "info",
+    "requiredResourceAccess",
+    "tags",
+    "notes",
+    "identifierUris",
+    "keyCredentials",
+    "passwordCredentials",
+    "isFallbackPublicClient",
+    "uniqueName",
+    "appRoles",
+)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_no_odd_value_of_a_property_makes_the_service_stumble(world: Any, name: str) -> None:
+    for value in ODD:
+        answer = world.graph("POST", "/applications", json=BODY | {name: value})
+        assert answer.status_code in (201, 400), (name, value, answer.text)
+        if answer.status_code == 201:
+            path = f"/applications/{answer.json()['id']}"
+            assert world.graph("GET", path).status_code == 200, (name, value)
+            assert world.graph("POST", "/servicePrincipals", json={"appId": answer.json()["appId"]}).status_code == 201
+            assert world.graph("DELETE", path).status_code == 204
+    assert world.graph("GET", "/servicePrincipals").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", f"/applications(appId='{APP}')/addPassword", {"passwordCredential": "x"}),
+        ("POST", f"/applications(appId='{APP}')/addPassword", {"passwordCredential": {"endDateTime": 5}}),
+        ("PATCH", f"/applications(appId='{APP}')", {"keyCredentials": ["x"]}),
+        ("POST", "/servicePrincipals", {"appId": 5}),
+        ("PATCH", f"/servicePrincipals(appId='{APP}')", {"accountEnabled": "no"}),
+        ("POST", f"/servicePrincipals(appId='{APP}')/appRoleAssignments", {"principalId": 5}),
+        ("POST", "/oauth2PermissionGrants", {"clientId": 5, "consentType": "AllPrincipals", "scope": "x"}),
+        ("POST", "/oauth2PermissionGrants", {"clientId": [], "consentType": []}),
+    ],
+)
+def test_a_body_of_the_wrong_shape_is_a_bad_request(world: Any, method: str, path: str, body: dict[str, Any]) -> None:
+    assert world.graph(method, path, json=body).status_code == 400
+    assert world.graph(method, path, content=b"{not json").status_code == 400
+    assert world.graph(method, path, content=b"[]").status_code == 400

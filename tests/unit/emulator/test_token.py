@@ -149,6 +149,7 @@ def test_the_secret_may_come_as_http_basic(world: Any) -> None:
         ({"scope": "https://unknown.example/.default"}, 400, "invalid_resource", 500011),
         ({"resource": XDR}, 400, "invalid_request", 901002),
         ({"claims": "not json"}, 400, "invalid_request", 9002313),
+        ({"claims": '{"access_token":{"xms_cc":{"values":5}}}'}, 400, "invalid_request", 9002313),
         ({"client_secret": None, "client_assertion": "x"}, 400, "invalid_request", 900144),
         ({"client_secret": None, "client_assertion": "x", "client_assertion_type": "y"}, 400, "invalid_request", 9002313),
     ],
