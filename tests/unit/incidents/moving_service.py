@@ -141,8 +141,12 @@ class MovingService:
 
     def _happen(self) -> None:
         self.clock += self.rng.random()
-        for mean, event in ((self.behaviour.updates, self._update), (self.behaviour.adds, self._add), (self.behaviour.late, self._arrive_late)):
-            for _ in range(int(mean) + (self.rng.random() < mean % 1)):
+        for mean, event in (
+            (self.behaviour.updates, self._update),
+            (self.behaviour.adds, self._add),
+            (self.behaviour.late, self._arrive_late),
+        ):
+            for _event in range(int(mean) + (self.rng.random() < mean % 1)):
                 if self.events < self.behaviour.event_limit:
                     self.events += 1
                     event()
@@ -155,7 +159,8 @@ class MovingService:
         self.add(updated=self._moment())
 
     def _arrive_late(self) -> None:
-        moment = max(0.0, self.newest - round(self.rng.random() * self.behaviour.late_seconds, 3))
+        self.clock = max(self.clock, self.newest)
+        moment = max(0.0, round(self.clock - self.rng.random() * self.behaviour.late_seconds, 7))
         chosen = self.rng.choice(list(self.incidents.values())) if self.incidents and self.rng.random() < 0.5 else None
         if chosen is not None and chosen.updated < moment:
             self._move(chosen, moment)

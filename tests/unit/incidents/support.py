@@ -34,7 +34,9 @@ TOKEN = AccessToken(
 
 def client(session: Any, *, api: str = "graph", tenant_id: str = TENANT, deadline: float = 300.0) -> ApiClient:
     """Return a client over a session that plays the service."""
-    transport = Transport(TransportSettings(deadline=deadline), session=session, sleep=lambda _seconds: None, jitter=lambda _low, high: high)
+    transport = Transport(
+        TransportSettings(deadline=deadline), session=session, sleep=lambda _seconds: None, jitter=lambda _low, high: high
+    )
     return ApiClient(transport, base_url=BASES[api], tenant_id=tenant_id, get_token=lambda _refresh, _claims: TOKEN)
 
 
@@ -56,9 +58,7 @@ def intake(
 ) -> Intake:
     """Return what takes incidents in, over a session that plays the service."""
     plan = plan_query(query or IncidentQuery(), api=api)
-    source = AdaptivePages(
-        backend(session, api=api, tenant_id=tenant_id), wants_alerts=include_alerts or plan.needs_alerts, memory=memory
-    )
+    source = AdaptivePages(backend(session, api=api, tenant_id=tenant_id), wants_alerts=include_alerts or plan.needs_alerts, memory=memory)
     return Intake(source=source, plan=plan, place=PLACE, include_alerts=include_alerts, raw=raw, report=ReadReport())
 
 

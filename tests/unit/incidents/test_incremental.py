@@ -62,7 +62,7 @@ def _service(api: str, seed: int, behaviour: Behaviour, *, incidents: int, page_
     service = MovingService(api, random.Random(seed), behaviour, page_size=page_size)
     for number in range(incidents):
         service.add(updated=service.rng.randrange(0, 9_000_000_000) / 1e7, created=service.rng.randrange(0, 9_000_000_000) / 1e7)
-    for _number in range(same):
+    for _each in range(same):
         service.add(updated=500.0, created=service.rng.randrange(0, 500))
     service.clock = max(service.clock, service.newest)
     return service

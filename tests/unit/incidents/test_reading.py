@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import ForeignOrigin, PermissionDenied, ServiceError, TransportError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import (
+    ForeignOrigin,
+    PermissionDenied,
+    ServiceError,
+    TransportError,
+)
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.query import IncidentQuery
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.reader import read_by_id
 from unit.incidents.support import (
@@ -133,7 +138,9 @@ def test_incidents_that_moved_between_two_pages_are_read_by_time() -> None:
 
 def test_a_service_that_takes_no_larger_offset_is_read_on_by_time() -> None:
     first = [defender_incident(number) for number in range(150, 50, -1)]
-    refusal = graph_error(400, "ODataError", "The limit of '99' for Skip query has been exceeded. The value from the incoming request is '100'.")
+    refusal = graph_error(
+        400, "ODataError", "The limit of '99' for Skip query has been exceeded. The value from the incoming request is '100'."
+    )
     rest = [defender_incident(number) for number in range(51, 0, -1)]
     session = script(page(*first), refusal, page(*first), page(*rest))
     reading = reader(intake(session, api="defender"))
@@ -190,7 +197,12 @@ def test_a_limit_with_a_filter_that_is_applied_here_reads_until_enough_pass() ->
 
 @pytest.mark.parametrize(
     ("order", "expected"),
-    [("updated_desc", ["3", "2", "1"]), ("updated_asc", ["1", "2", "3"]), ("created_desc", ["1", "2", "3"]), ("created_asc", ["3", "2", "1"])],
+    [
+        ("updated_desc", ["3", "2", "1"]),
+        ("updated_asc", ["1", "2", "3"]),
+        ("created_desc", ["1", "2", "3"]),
+        ("created_asc", ["3", "2", "1"]),
+    ],
 )
 def test_the_result_is_in_the_order_that_was_asked_for_also_where_the_service_sorts_otherwise(order: str, expected: list[str]) -> None:
     found = [defender_incident(number, createdTime=f"2026-01-0{5 - number}T00:00:00Z") for number in (2, 3, 1)]
@@ -206,7 +218,9 @@ def test_an_answer_that_is_no_list_of_incidents_is_an_error_with_the_tenant_and_
 
 
 def test_a_missing_role_is_told_from_a_missing_licence() -> None:
-    message = "Missing application roles. API required roles: SecurityIncident.Read.All,SecurityIncident.ReadWrite.All, application roles: ."
+    message = (
+        "Missing application roles. API required roles: SecurityIncident.Read.All,SecurityIncident.ReadWrite.All, application roles: ."
+    )
     with pytest.raises(PermissionDenied) as caught:
         reader(intake(script(graph_error(403, "Forbidden", message)))).collect()
     assert caught.value.state == "consented_without_roles"

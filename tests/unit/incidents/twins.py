@@ -47,9 +47,7 @@ def members(enum: str, spellings: dict[str, tuple[str, ...]] | None = None) -> s
     """A member of an enumeration of Graph, and one of the ways in which the Defender API writes it."""
     special = {**(spellings or {}), **({"unknown": ("UnSpecified",)} if enum == "severity" else {})}
     known = [name for name in v.ENUMS[enum] if name != "unknownFutureValue"]
-    return st.sampled_from(known).flatmap(
-        lambda name: st.tuples(st.just(name), st.sampled_from(special.get(name, (_pascal(name),))))
-    )
+    return st.sampled_from(known).flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(special.get(name, (_pascal(name),)))))
 
 
 instants = st.builds(
