@@ -107,6 +107,7 @@ extends_documentation_fragment:
   - m365d.partner.tenant
   - m365d.partner.auth
   - m365d.partner.api
+  - m365d.partner.fleet
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
   - m365d.partner.attributes.platform
@@ -181,6 +182,51 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+tenants:
+  description:
+    - What became of each of O(tenants), in their order. An entry holds the values below that belong to one tenant, and these.
+    - A tenant that is not V(ok) has no counts, lists or claims; C(error) says why.
+  type: list
+  elements: dict
+  returned: when O(tenants) is given
+  contains:
+    tenant_id:
+      description:
+        - The id of the tenant; what was given, where it could not be resolved.
+      type: str
+      returned: always
+    outcome:
+      description:
+        - V(ok); V(failed), when the service gave a definite answer that is a fault; V(unknown), when nothing definite is known.
+      type: str
+      returned: always
+      sample: ok
+    seconds:
+      description:
+        - How long it took, waits included.
+      type: float
+      returned: always
+    attempts:
+      description:
+        - How often the tenant was tried; V(0) where it was not, since its credential had been refused or no time was left.
+      type: int
+      returned: always
+    error:
+      description:
+        - The diagnosis - V(state), V(code), V(next_step), V(scope) and what the service said.
+      type: dict
+      returned: when the outcome is not V(ok)
+summary:
+  description:
+    - How many of O(tenants) are V(ok), V(failed) and V(unknown), their V(total), and the V(seconds) of the whole task.
+  type: dict
+  returned: when O(tenants) is given
+  sample:
+    total: 3
+    ok: 2
+    failed: 1
+    unknown: 0
+    seconds: 0.8
 tenant_id:
   description:
     - The id of the tenant.

@@ -251,10 +251,11 @@ class _Fleet:
         """Return the outcome of the whole: each tenant's in input order, a summary, and whether too many failed."""
         findings = [self._findings[index] for index in sorted(self._findings)]
         tenants = [_tenant_result(finding) for finding in findings]
-        good = [finding.value for finding in findings if finding.value is not None]
-        lacking = [finding for finding in findings if finding.outcome != "ok"]
-        counts = {state: sum(1 for finding in findings if finding.outcome == state) for state in ("ok", "failed", "unknown")}
-        failed = len(lacking) > tolerated or any(outcome.failed for outcome in good)
+        outcomes = [finding.value for finding in findings if finding.value is not None]
+        good = [outcome for outcome in outcomes if not outcome.failed]
+        lacking = [finding for finding in findings if _state(finding) != "ok"]
+        counts = {state: sum(1 for finding in findings if _state(finding) == state) for state in ("ok", "failed", "unknown")}
+        failed = len(lacking) > tolerated
         result: dict[str, Any] = {
             "tenants": tenants,
             "summary": {"total": len(findings), **counts, "seconds": round(seconds, 3)},
@@ -274,11 +275,16 @@ def _credential_key(entry: _Entry) -> Hashable:
     return (entry.credential, entry.options.get("cloud"), entry.options.get("login_url"))
 
 
+def _state(finding: _Found) -> str:
+    """Return a tenant's outcome; an operation that ended properly may have found a fault (a broken contract)."""
+    return "failed" if finding.value is not None and finding.value.failed else finding.outcome
+
+
 def _tenant_result(finding: _Found) -> dict[str, Any]:
     """Return what one tenant contributes to `tenants`; a tenant that was not read has no counts at all."""
     own = {
         "tenant_id": finding.tenant[1].tenant,
-        "outcome": finding.outcome,
+        "outcome": _state(finding),
         "seconds": round(finding.seconds, 3),
         "attempts": finding.attempts,
     }
@@ -290,7 +296,8 @@ def _tenant_result(finding: _Found) -> dict[str, Any]:
 
 def _some(lacking: Sequence[_Found], total: int) -> str:
     first = lacking[0]
-    return f"{len(lacking)} of {total} tenants were not read. The first: {first.tenant[1].tenant}: {first.error}"
+    reason = first.value.result.get("msg") if first.value is not None else first.error
+    return f"{len(lacking)} of {total} tenants failed or are unknown. The first: {first.tenant[1].tenant}: {reason}"
 
 
 def _too_many(lacking: Sequence[_Found], total: int, tolerated: int) -> str:

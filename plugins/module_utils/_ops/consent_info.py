@@ -18,6 +18,7 @@ from .._core.identity.consent_state import CONSENT_HELPS, advice, ask_api, state
 from .._core.identity.contract import Contract
 from .._core.identity.keys import IssuerKeys
 from .._core.permissions import Permission, parse_all
+from ._fleet import with_fleet
 from ._session import Session, open_session
 from ._task import Operation, Outcome, Task
 
@@ -155,4 +156,4 @@ def _result(findings: _Findings, params: Mapping[str, Any], tenant_id: str, *, c
     }
 
 
-OPERATION = Operation(run=run, argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC})
+OPERATION = with_fleet(Operation(run=run, argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC}))

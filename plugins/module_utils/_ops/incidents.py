@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from .._core.incidents.reader import ORDERS, IncidentReader, read_by_id
 from .._core.incidents.redirects import follow_redirects
 from .._core.incidents.schema import Place
 from .._core.incidents.times import instant_option, now_text
+from ._fleet import with_fleet
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
@@ -192,8 +193,20 @@ def _window(query: IncidentQuery) -> dict[str, str | None]:
     return {name: getattr(query, name) for name in _TIME_OPTIONS}
 
 
-OPERATION = Operation(
-    run=run,
-    argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
-    mutually_exclusive=(("incident_ids", "filter"), ("incident_ids", "limit")),
+def fleet_totals(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums over the tenants that were read; `complete` says whether those are all."""
+    severities: dict[str, int] = dict.fromkeys(_SEVERITIES, 0)
+    for result in results:
+        for severity, count in result["by_severity"].items():
+            severities[severity] = severities.get(severity, 0) + count
+    return {"count": sum(result["count"] for result in results), "by_severity": severities}
+
+
+OPERATION = with_fleet(
+    Operation(
+        run=run,
+        argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
+        mutually_exclusive=(("incident_ids", "filter"), ("incident_ids", "limit")),
+    ),
+    totals=fleet_totals,
 )

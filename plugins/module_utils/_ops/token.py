@@ -22,6 +22,7 @@ from .._core.identity.contract import Contract, TokenType, Verdict
 from .._core.identity.diagnosis import settles
 from .._core.identity.keys import IssuerKeys
 from .._core.identity.token import AccessToken
+from ._fleet import with_fleet
 from ._permission_options import role_values
 from ._session import Session, open_session
 from ._task import Operation, Outcome, Task
@@ -248,4 +249,4 @@ def _iso(moment: Any) -> str | None:
         return None
 
 
-OPERATION = Operation(run=run, argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC})
+OPERATION = with_fleet(Operation(run=run, argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC}))
