@@ -11,7 +11,8 @@ short_description: Make the consent links for customers
 version_added: 0.1.0
 description:
   - Makes the link with which an administrator of a customer lets the app into the customer's tenant, for one tenant or for many.
-  - Works offline. It makes no request, needs no credential and changes nothing.
+  - Works offline. It makes no request, needs no credential and changes nothing. The options of authentication other than O(client_id) are
+    accepted, so that the defaults of the action group can hold them, but not used.
   - What the customer's browser brings back to O(redirect_uri) proves nothing. C(admin_consent=True) can stand beside an error, and
     C(tenant) can be forged. Check C(state), then look at a token of that tenant with M(m365d.partner.m365d_token).
 options:
@@ -19,7 +20,7 @@ options:
     description:
       - The application (client) id of the app that customers consent to.
       - Can also be set by the variable C(m365d_client_id) of the host, or by E(M365D_CLIENT_ID) or E(AZURE_CLIENT_ID).
-      - In a play whose defaults name another app as the caller, give it here.
+      - In a play whose defaults name another app as the caller, give it on the task.
     type: str
   tenant_id:
     description:
@@ -75,6 +76,7 @@ options:
 extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
+  - m365d.partner.auth
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
   - m365d.partner.attributes.platform

@@ -213,8 +213,12 @@ def nearest(name: str, candidates: Iterable[str], *, count: int = 3) -> list[str
     by_key: dict[str, list[str]] = {}
     for candidate in candidates:
         by_key.setdefault(candidate.rpartition("/")[2].lower(), []).append(candidate)
-    keys = difflib.get_close_matches(name.rpartition("/")[2].lower(), by_key, n=count, cutoff=0.6)
-    return [candidate for key in keys for candidate in by_key[key]][:count]
+    wanted = name.rpartition("/")[2].lower()
+    keys = difflib.get_close_matches(wanted, by_key, n=count, cutoff=0.6)
+    # What is clearly less like it than the best would only distract.
+    likeness = [difflib.SequenceMatcher(a=key, b=wanted).ratio() for key in keys]
+    close = [key for key, ratio in zip(keys, likeness, strict=True) if ratio >= likeness[0] - 0.15]
+    return [candidate for key in close for candidate in by_key[key]][:count]
 
 
 def unknown_permission(name: str, candidates: Iterable[str], *, tenant_id: str | None = None) -> OptionError:

@@ -28,7 +28,8 @@ DEFAULT_LIFETIME_DAYS = 180
 
 # What the token service answers while it does not know a new secret, or a new app, yet.
 _UNKNOWN_APP = ("AADSTS700016", "AADSTS7000229")
-_NOT_KNOWN_YET = ("AADSTS7000215", *_UNKNOWN_APP)
+_DISABLED_APP = "AADSTS7000112"
+_NOT_KNOWN_YET = ("AADSTS7000215", _DISABLED_APP, *_UNKNOWN_APP)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -202,26 +203,33 @@ def _verify(task: Task, session: Session, client: GraphClient, holder: SecretHol
         endpoints=session.endpoints,
         transport=session.transport,
     )
-    homeless = False
+    hopeless: list[str] = []
 
-    def _accepted() -> bool:
-        nonlocal homeless
+    def _settled() -> bool:
         try:
             ClientSecret(new.text).acquire(request)
         except (AuthenticationError, CredentialError) as error:
             if error.code not in _NOT_KNOWN_YET:
                 raise
-            # No token will ever come where the app has no service principal; waiting for it would be in vain.
-            homeless = error.code in _UNKNOWN_APP and find_service_principal(client, holder.app_id) is None
-            return homeless
+            if error.code in (_DISABLED_APP, *_UNKNOWN_APP):
+                # The token service may lag behind the directory; what the directory itself says is final.
+                hopeless.extend(_why_no_token(client, holder.app_id))
+            return bool(hopeless)
         return True
 
-    accepted = client.wait_until(_accepted, timeout=timeout)
-    if accepted and not homeless:
+    if client.wait_until(_settled, timeout=timeout) and not hopeless:
         return True
-    why = "the app has no service principal in its home tenant" if homeless else f"it did not accept it within {timeout:g} s"
+    why = hopeless[0] if hopeless else f"it did not accept it within {timeout:g} s"
     task.warn(f"Whether the token service takes the new secret {new.secret.key_id} could not be seen: {why}.")
     return False
+
+
+def _why_no_token(client: GraphClient, app_id: str) -> list[str]:
+    """Return why waiting for a token would be in vain; empty where it would not."""
+    principal = find_service_principal(client, app_id)
+    if principal is None:
+        return ["the app has no service principal in its home tenant"]
+    return [] if principal.enabled else ["the app's service principal in its home tenant is disabled"]
 
 
 def _absent(task: Task, client: GraphClient, wanted: _Wanted, holder: SecretHolder | None) -> Outcome:

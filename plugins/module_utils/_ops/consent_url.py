@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._argspec import BY_NAME, shared_options
+from .._argspec import shared_options
 from .._core import consent_links
 from .._core.apps import check_redirect_uri
 from .._core.consent_links import ConsentLink, Form
@@ -23,8 +23,6 @@ SHORTEST_STATE = 16
 SHORTEST_STATE_SECRET = 32
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    # The one shared option of authentication that makes sense here: it names the app, and proves nothing.
-    "client_id": {**BY_NAME["client_id"].spec(), "required": False},
     "tenants": {"type": "list", "elements": "str"},
     "form": {"type": "str", "choices": ["auto", *consent_links.FORMS], "default": "auto"},
     "redirect_uri": {"type": "str"},
@@ -170,6 +168,7 @@ def _entry(link: ConsentLink) -> dict[str, Any]:
 
 OPERATION = Operation(
     run=run,
-    argument_spec={**shared_options("connection", "tenant"), **ARGUMENT_SPEC},
+    # Of authentication, client_id alone is used. The others are taken so that the defaults of the action group can hold them.
+    argument_spec={**shared_options("connection", "tenant", "auth"), **ARGUMENT_SPEC},
     mutually_exclusive=(("state", "state_secret"),),
 )

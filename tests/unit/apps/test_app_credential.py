@@ -324,18 +324,31 @@ def test_a_new_secret_is_tried_until_the_token_service_takes_it(run: Play, token
     assert played.warnings == []
 
 
-def test_an_app_that_the_token_service_does_not_know_yet_is_waited_for(run: Play, token_service: Callable[..., TokenService]) -> None:
-    token_service(_refusal("AADSTS700016"), None)
+@pytest.mark.parametrize("code", ["AADSTS700016", "AADSTS7000229", "AADSTS7000112"])
+def test_a_token_service_that_lags_behind_the_directory_is_waited_for(
+    run: Play, token_service: Callable[..., TokenService], code: str
+) -> None:
+    token_service(_refusal(code), None)
     played = run(*ADDED, Exchange(FIND_PRINCIPAL, ok(principal())), verify=True, **GIVEN)
     assert played.result["verified"] is True
+    assert played.warnings == []
 
 
-def test_an_app_without_a_service_principal_is_not_waited_for(run: Play, token_service: Callable[..., TokenService]) -> None:
-    token_service(_refusal("AADSTS700016"))
-    played = run(*ADDED, Exchange(FIND_PRINCIPAL, missing()), verify=True, **GIVEN)
+@pytest.mark.parametrize(
+    ("code", "found", "why"),
+    [
+        ("AADSTS700016", missing(), "no service principal"),
+        ("AADSTS7000112", ok(principal(accountEnabled=False)), "is disabled"),
+    ],
+)
+def test_an_app_that_can_get_no_token_is_not_waited_for(
+    run: Play, token_service: Callable[..., TokenService], code: str, found: Answer, why: str
+) -> None:
+    token_service(_refusal(code))
+    played = run(*ADDED, Exchange(FIND_PRINCIPAL, found), verify=True, **GIVEN)
     assert played.result["verified"] is False
     assert played.result["secret_text"] == VALUE
-    assert "no service principal" in played.warnings[0]
+    assert why in played.warnings[0]
 
 
 def test_a_secret_that_is_refused_for_another_reason_is_returned_with_a_warning(
