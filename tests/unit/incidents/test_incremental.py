@@ -60,7 +60,7 @@ class Consumer:
 
 def _service(api: str, seed: int, behaviour: Behaviour, *, incidents: int, page_size: int = 3, same: int = 0) -> MovingService:
     service = MovingService(api, random.Random(seed), behaviour, page_size=page_size)
-    for number in range(incidents):
+    for _number in range(incidents):
         service.add(updated=service.rng.randrange(0, 9_000_000_000) / 1e7, created=service.rng.randrange(0, 9_000_000_000) / 1e7)
     for _each in range(same):
         service.add(updated=500.0, created=service.rng.randrange(0, 500))

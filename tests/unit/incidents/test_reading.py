@@ -142,14 +142,15 @@ def test_a_service_that_takes_no_larger_offset_is_read_on_by_time() -> None:
         400, "ODataError", "The limit of '99' for Skip query has been exceeded. The value from the incoming request is '100'."
     )
     rest = [defender_incident(number) for number in range(51, 0, -1)]
-    session = script(page(*first), refusal, page(*first), page(*rest))
+    session = script(page(*first), refusal, page(*first), page(*rest), page(*first[:99]))
     reading = reader(intake(session, api="defender"))
     assert len(reading.collect()) == 150
     assert reading.report.complete
-    oldest_read = "2026-01-02T00:00:00.0000052Z"
+    border = "2026-01-02T00%3A00%3A00.0000052Z"
     assert session.lines()[2:] == [
         f"GET {DEFENDER_LIST}?$top=100",
-        f"GET {DEFENDER_LIST}?$top=100&$filter=lastUpdateTime%20lt%20{oldest_read.replace(':', '%3A')}",
+        f"GET {DEFENDER_LIST}?$top=100&$filter=lastUpdateTime%20lt%20{border}",
+        f"GET {DEFENDER_LIST}?$top=100&$filter=lastUpdateTime%20ge%20{border}",
     ]
 
 

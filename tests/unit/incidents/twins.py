@@ -198,14 +198,6 @@ def _devices(draw: st.DrawFn) -> Twin:
     return graph, {**defender, "osProcessor": "x64"}
 
 
-_FLAT = (
-    "sha1 sha256 fileName filePath processId processCommandLine processCreationTime parentProcessId parentProcessCreationTime "
-    "parentProcessFileName parentProcessFilePath ipAddress url accountName domainName userSid aadUserId userPrincipalName "
-    "mailboxDisplayName mailboxAddress clusterBy sender recipient subject deliveryAction securityGroupId securityGroupName registryHive "
-    "registryKey registryValueType registryValue deviceId applicationId applicationName"
-).split()
-
-
 @st.composite
 def _entities(draw: st.DrawFn) -> Twin:
     kind = draw(st.sampled_from(sorted(_ENTITIES)))
@@ -217,7 +209,7 @@ def _entities(draw: st.DrawFn) -> Twin:
     if kind == "registryValue":
         values["registryValue"] = draw(filled)
     created, verdict, remediation = draw(maybe_instants), draw(members("verdict")), draw(members("remediation_status"))
-    defender = {**dict.fromkeys(_FLAT), **values, "entityType": entity_type, "evidenceCreationTime": created}
+    defender = {**dict.fromkeys(_all_keys()), **values, "entityType": entity_type, "evidenceCreationTime": created}
     defender |= {"verdict": verdict[1], "remediationStatus": remediation[1]}
     graph = {
         "@odata.type": f"#microsoft.graph.security.{kind}Evidence",
@@ -230,15 +222,19 @@ def _entities(draw: st.DrawFn) -> Twin:
 
 
 _ACCOUNT = ("accountName", "domainName", "userSid", "aadUserId", "userPrincipalName")
+_FILE = ("sha1", "sha256", "fileName", "filePath")
+_PROCESS = (
+    *("processId", "processCommandLine", "processCreationTime", "parentProcessId", "parentProcessCreationTime"),
+    *("parentProcessFileName", "parentProcessFilePath"),
+)
 _ENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "user": ("User", _ACCOUNT),
     "ip": ("Ip", ("ipAddress",)),
     "url": ("Url", ("url",)),
-    "file": ("File", ("sha1", "sha256", "fileName", "filePath", "deviceId")),
+    "file": ("File", (*_FILE, "deviceId")),
     "process": (
         "Process",
-        (*_ACCOUNT, "sha1", "sha256", "fileName", "filePath", "processId", "processCommandLine", "processCreationTime", "parentProcessId")
-        + ("parentProcessCreationTime", "parentProcessFileName", "parentProcessFilePath", "deviceId"),
+        (*_ACCOUNT, *_FILE, "deviceId", *_PROCESS),
     ),
     "mailbox": ("MailBox", ("mailboxDisplayName", "mailboxAddress", "userPrincipalName", "aadUserId")),
     "analyzedMessage": ("MailMessage", ("sender", "recipient", "subject", "deliveryAction")),
@@ -249,6 +245,11 @@ _ENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "cloudApplication": ("CloudApplication", ("applicationId", "applicationName")),
     "oauthApplication": ("OAuthApplication", ("applicationId", "applicationName")),
 }
+
+
+def _all_keys() -> set[str]:
+    """Return every key of an entity: the Defender API writes all of them, null where they do not apply."""
+    return {key for _entity_type, keys in _ENTITIES.values() for key in keys}
 
 
 def _nested(kind: str, flat: Json) -> Json:
