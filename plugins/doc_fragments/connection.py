@@ -18,6 +18,7 @@ options:
     description:
       - The national cloud that the tenant lives in.
       - It decides the hosts that are called and the audiences that tokens are asked for.
+      - V(auto) asks the tenant's discovery document, which is one more request for each tenant, kept for the run.
     type: str
     choices:
       - global
@@ -25,6 +26,7 @@ options:
       - gcc_high
       - dod
       - china
+      - auto
     default: global
   login_url:
     description:
@@ -89,6 +91,7 @@ options:
     description:
       - The national cloud that the tenant lives in.
       - It decides the hosts that are called and the audiences that tokens are asked for.
+      - V(auto) asks the tenant's discovery document, which is one more request for each tenant, kept for the run.
     type: str
     choices:
       - global
@@ -96,6 +99,7 @@ options:
       - gcc_high
       - dod
       - china
+      - auto
     default: global
     env:
       - name: M365D_CLOUD

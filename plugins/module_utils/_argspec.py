@@ -100,9 +100,10 @@ _CONNECTION = (
         (
             "The national cloud that the tenant lives in.",
             "It decides the hosts that are called and the audiences that tokens are asked for.",
+            "V(auto) asks the tenant's discovery document, which is one more request for each tenant, kept for the run.",
         ),
         default="global",
-        choices=("global", "gcc", "gcc_high", "dod", "china"),
+        choices=("global", "gcc", "gcc_high", "dod", "china", "auto"),
     ),
     Option(
         "login_url",

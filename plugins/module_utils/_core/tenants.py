@@ -10,9 +10,12 @@ holds the GUID. There is no default tenant and no shared authority: a token for 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +23,7 @@ from .clouds import CLOUDS, Endpoints, resolve_endpoints
 from .errors import AuthenticationError, OptionError, PartnerError, TransportError
 from .guids import PLACEHOLDER, is_guid
 from .identity.diagnosis import diagnose_answer
+from .identity.store import Store
 from .transport import Response, Transport
 
 SHARED_AUTHORITIES = frozenset({"common", "organizations", "consumers"})
@@ -176,6 +180,37 @@ def detect_cloud(text: str, transport: Transport, *, login_url: str | None = Non
     raise refusal
 
 
+def remembered(
+    store: Store, text: str, *context: str | None, find: Callable[[], TenantInfo], now: Callable[[], float] = time.time
+) -> TenantInfo:
+    """Return what `find` finds out about a tenant, asked once in half a day by all processes that share the store.
+
+    :param text: the tenant, as `parse_tenant()` returns it.
+    :param context: what else the finding depends on, such as the login host.
+    """
+    name = f"tenant-{hashlib.sha256(json.dumps([text, *context]).encode()).hexdigest()[:40]}.json"
+    known = _recalled(store, name, now())
+    if known:
+        return known
+    with store.locked(name, wait=_LOCK_SECONDS):
+        known = _recalled(store, name, now())
+        if known:
+            return known
+        found = find()
+        store.write(name, {"info": asdict(found), "found_at": now()}, None)
+        return found
+
+
+def _recalled(store: Store, name: str, now: float) -> TenantInfo | None:
+    record = store.read(name, None)
+    try:
+        if record and 0 <= now - float(record["found_at"]) < _REMEMBERED_SECONDS:
+            return TenantInfo(**record["info"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None
+
+
 def cloud_mismatch(info: TenantInfo, endpoints: Endpoints) -> str | None:
     """Return a warning when the tenant's cloud shares the login host but not the API host of the one configured, else None."""
     if info.cloud == endpoints.cloud:
@@ -188,6 +223,9 @@ def cloud_mismatch(info: TenantInfo, endpoints: Endpoints) -> str | None:
 
 
 _ATTEMPTED = "resolving the tenant"
+# The discovery document may be kept this long (OpenID Connect discovery of the Microsoft identity platform).
+_REMEMBERED_SECONDS = 12 * 3600.0
+_LOCK_SECONDS = 60.0
 
 
 def _discover(text: str, endpoints: Endpoints, transport: Transport) -> TenantInfo:

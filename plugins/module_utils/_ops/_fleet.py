@@ -20,8 +20,8 @@ from typing import Any
 from .._argspec import BY_NAME, OPTIONS, shared_options
 from .._core.errors import OptionError, PartnerError
 from .._core.fleet import Finding, Places, run_fleet
-from .._core.tenants import resolve_tenant
-from ._session import endpoints_of, requested_tenant, transport_of
+from .._core.tenants import detect_cloud, resolve_tenant
+from ._session import AUTO_CLOUD, endpoints_of, requested_tenant, transport_of
 from ._task import Operation, Outcome, Task
 
 _CREDENTIAL_NAMES = tuple(option.name for option in BY_NAME["credentials"].suboptions if option.name != "name")
@@ -199,6 +199,8 @@ class _Fleet:
         def _lookup(numbered: tuple[int, _Entry]) -> str:
             params = {**self._task.params, **numbered[1].options}
             transport = transport_of(params, places=self._places)
+            if params["cloud"] == AUTO_CLOUD:
+                return detect_cloud(numbered[1].tenant, transport, login_url=params["login_url"]).tenant_id
             return resolve_tenant(numbered[1].tenant, endpoints_of(params), transport).tenant_id
 
         def _keep(finding: _Found) -> None:

@@ -17,16 +17,20 @@ from .._core.api import ApiClient, TokenGetter
 from .._core.clouds import API_RESOURCES, Endpoints, resolve_endpoints
 from .._core.errors import OptionError
 from .._core.fleet import Places
+from .._core.guids import is_guid
 from .._core.identity.cache import TokenCache
 from .._core.identity.select import credential_from_options
 from .._core.identity.source import TokenSource
+from .._core.identity.store import Store
 from .._core.identity.token import AccessToken
-from .._core.tenants import TenantInfo, check_allowed, parse_tenant, resolve_tenant
+from .._core.tenants import TenantInfo, check_allowed, detect_cloud, parse_tenant, remembered, resolve_tenant
 from .._core.transport import Transport, TransportSettings
 from ._task import Task
 
 if TYPE_CHECKING:
     from .._core.graph import GraphClient
+
+AUTO_CLOUD = "auto"
 
 
 @dataclass(frozen=True)
@@ -75,17 +79,40 @@ class Session:
 def open_session(task: Task) -> Session:
     """Return the session that the options of `task` describe.
 
-    No request is made, except to find the GUID of a tenant that is given by its domain.
+    No request is made, except to find the GUID of a tenant that is given by its domain, and its cloud with `cloud=auto`.
 
     :raises OptionError: for a tenant that is missing, malformed or not allowed, and for wrong connection options.
     :raises CredentialError: for a credential that cannot be right.
     """
     params = task.params
     tenant = requested_tenant(params)
-    endpoints = endpoints_of(params)
     transport = transport_of(params, places=task.places)
+    # With cloud=auto the endpoints are not known yet; what is wrong with the credential is found all the same.
+    is_auto = params["cloud"] == AUTO_CLOUD
+    endpoints = endpoints_of({**params, "cloud": "global"} if is_auto else params)
     tokens = token_source(task, endpoints=endpoints, transport=transport)
-    return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=resolve_tenant(tenant, endpoints, transport))
+    info, endpoints = locate_tenant(tenant, params, transport=transport, store=tokens.cache.store)
+    if is_auto:
+        tokens = token_source(task, endpoints=endpoints, transport=transport)
+    return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=info)
+
+
+def locate_tenant(tenant: str, params: Mapping[str, Any], *, transport: Transport, store: Store) -> tuple[TenantInfo, Endpoints]:
+    """Return the tenant with its GUID and the endpoints of its cloud.
+
+    A request is made for a domain and for `cloud=auto`; what it finds is kept in `store` for the other workers.
+
+    :raises AuthenticationError: with state `unknown_tenant` where nobody knows the tenant, or another cloud does.
+    """
+    login_url = params["login_url"]
+    if params["cloud"] == AUTO_CLOUD:
+        info = remembered(store, tenant, AUTO_CLOUD, login_url, find=lambda: detect_cloud(tenant, transport, login_url=login_url))
+        return info, endpoints_of({**params, "cloud": info.cloud})
+    endpoints = endpoints_of(params)
+    if is_guid(tenant):
+        return resolve_tenant(tenant, endpoints, transport), endpoints
+    info = remembered(store, tenant, endpoints.cloud, endpoints.login_url, find=lambda: resolve_tenant(tenant, endpoints, transport))
+    return info, endpoints
 
 
 def requested_tenant(params: Mapping[str, Any]) -> str:
@@ -105,7 +132,12 @@ def requested_tenant(params: Mapping[str, Any]) -> str:
 
 
 def endpoints_of(params: Mapping[str, Any]) -> Endpoints:
-    """Return the endpoints that the connection options name."""
+    """Return the endpoints that the connection options name.
+
+    :raises OptionError: also for `cloud=auto`, where no tenant was asked for its cloud yet.
+    """
+    if params["cloud"] == AUTO_CLOUD:
+        raise OptionError("cloud=auto asks the tenant which cloud it lives in, and no request is made here.", next_step="Name the cloud.")
     return resolve_endpoints(
         params["cloud"], login_url=params["login_url"], graph_url=params["graph_url"], defender_url=params["defender_url"]
     )

@@ -219,10 +219,36 @@ def test_a_tenant_by_domain_is_resolved_first_and_an_unknown_one_is_a_finding(ru
     done = run(token.OPERATION, found, graph("A"), tenant_id="Contoso.com")
     assert done.session.lines() == [DISCOVERY_LINE, TOKEN_LINE]
     assert done.result["tenant_id"] == TENANT
+    assert run(token.OPERATION, tenant_id="contoso.com").session.lines() == []
     unknown = Answer(400, refusal(90002, "invalid_tenant"))
-    result = run(token.OPERATION, unknown, tenant_id="contoso.com", fail_on="never").result
-    assert (result["consent_state"], result["tenant_id"], result["resource"]) == ("unknown_tenant", "contoso.com", None)
-    assert isinstance(run(token.OPERATION, unknown, tenant_id="contoso.com").error, AuthenticationError)
+    result = run(token.OPERATION, unknown, tenant_id="fabrikam.com", fail_on="never").result
+    assert (result["consent_state"], result["tenant_id"], result["resource"]) == ("unknown_tenant", "fabrikam.com", None)
+    assert isinstance(run(token.OPERATION, unknown, tenant_id="fabrikam.com").error, AuthenticationError)
+
+
+def test_the_cloud_is_asked_for_once_and_kept_for_the_run(run: Runner) -> None:
+    line = f"GET {LOGIN}/{TENANT}/v2.0/.well-known/openid-configuration"
+    document = Answer(200, {"issuer": f"{LOGIN}/{TENANT}/v2.0", "tenant_region_sub_scope": "GCC"})
+    done = run(token.OPERATION, document, issued(), KEYS, cloud="auto", api="defender")
+    assert done.session.lines() == [line, TOKEN_LINE, KEYS_LINE]
+    assert run(token.OPERATION, cloud="auto", api="defender").session.lines() == []
+    high = Answer(200, {"issuer": f"https://login.microsoftonline.us/{OTHER_TENANT}/v2.0", "cloud_instance_name": "microsoftonline.us"})
+    unknown = Answer(400, refusal(90002, "invalid_tenant"))
+    payload = claims(aud="https://graph.microsoft.us", tid=OTHER_TENANT, iss=f"https://sts.windows.net/{OTHER_TENANT}/")
+    reply = Answer(200, answer(tokens.token(payload, header={"nonce": "n"})))
+    done = run(token.OPERATION, unknown, high, reply, cloud="auto", tenant_id=OTHER_TENANT)
+    assert [line.split("/")[2] for line in done.session.lines()] == [
+        "login.microsoftonline.com",
+        "login.microsoftonline.us",
+        "login.microsoftonline.us",
+    ]
+    assert done.result["resource"] == "https://graph.microsoft.us"
+
+
+def test_with_cloud_auto_a_wrong_credential_is_still_found_before_any_request(run: Runner) -> None:
+    done = run(token.OPERATION, cloud="auto", client_secret="")
+    assert isinstance(done.error, OptionError)
+    assert done.session.requests == []
 
 
 @pytest.mark.parametrize(

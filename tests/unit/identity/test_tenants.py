@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from ansible_collections.m365d.partner.plugins.module_utils._core.clouds import resolve_endpoints
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError, OptionError, TransportError
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.store import MemoryStore
 from ansible_collections.m365d.partner.plugins.module_utils._core.tenants import (
     check_allowed,
     cloud_mismatch,
     detect_cloud,
     discover_tenant,
     parse_tenant,
+    remembered,
     resolve_tenant,
 )
 from hypothesis import given
@@ -211,3 +213,35 @@ def test_allowed_tenants_refuses_any_other() -> None:
         check_allowed(TENANT, [])
     with pytest.raises(OptionError, match="allowed_tenants"):
         check_allowed(TENANT, ["common"])
+
+
+def test_what_was_found_out_about_a_tenant_is_kept_for_half_a_day() -> None:
+    store, moment = MemoryStore(), [1000.0]
+    transport, session, _clock = scripted_transport(*[Answer(200, document())] * 4)
+
+    def ask(text: str, *context: str) -> None:
+        found = remembered(store, text, *context, find=lambda: discover_tenant(text, GLOBAL, transport), now=lambda: moment[0])
+        assert found.tenant_id == TENANT
+
+    for text, context, age, requests in [
+        ("contoso.com", "global", 0, 1),
+        ("contoso.com", "global", 12 * 3600 - 1, 1),
+        ("contoso.com", "gcc", 0, 2),
+        ("fabrikam.com", "global", 0, 3),
+        ("contoso.com", "global", 1, 4),
+    ]:
+        moment[0] += age
+        ask(text, context)
+        assert len(session.requests) == requests
+
+
+def test_a_record_about_a_tenant_that_cannot_be_understood_is_a_miss() -> None:
+    for record in ({"found_at": 1000.0, "info": {"odd": 1}}, {"found_at": "x", "info": {}}, {"info": {}}):
+
+        class Odd(MemoryStore):
+            def read(self, name: str, material: bytes | None, *, record: dict[str, Any] = record) -> dict[str, Any] | None:
+                return record
+
+        transport, session, _clock = scripted_transport(Answer(200, document()))
+        remembered(Odd(), "contoso.com", find=lambda t=transport: discover_tenant("contoso.com", GLOBAL, t), now=lambda: 1000.0)
+        assert len(session.requests) == 1
