@@ -24,7 +24,7 @@ from .transport import Transport
 T = TypeVar("T")
 
 _FIRST_WAIT_SECONDS = 0.5
-_LONGEST_WAIT_SECONDS = 15.0
+_LONGEST_WAIT_SECONDS = 5.0
 _NOT_REPLICATED = re.compile(r"does not reference a valid application object|Not a valid reference update", re.IGNORECASE)
 _CONCURRENCY_CODES = frozenset({"ConcurrencyViolation", "ConcurrentUpdates", "Directory_ConcurrencyViolation"})
 _MOST_PAGES = 10_000

@@ -302,9 +302,11 @@ def _refusal(code: str) -> PartnerError:
 def token_service(monkeypatch: pytest.MonkeyPatch) -> Callable[..., TokenService]:
     def _install(*answers: PartnerError | None) -> TokenService:
         service = TokenService(*answers)
-        monkeypatch.setattr(
-            ClientSecret, "acquire", service.acquire.__get__(service) and (lambda self, request: service.acquire(self, request))
-        )
+
+        def _acquire(credential: ClientSecret, request: TokenRequest) -> Grant:
+            return service.acquire(credential, request)
+
+        monkeypatch.setattr(ClientSecret, "acquire", _acquire)
         return service
 
     return _install

@@ -125,7 +125,7 @@ def test_auto_takes_the_form_that_fits(given: dict[str, Any], form: str) -> None
 
 def test_a_state_is_made_that_nobody_guesses_wherever_something_comes_back() -> None:
     for options_given in ({"form": "v1_admin_consent"}, {"form": "v1_authorize", "redirect_uri": "https://x.example"}):
-        states = {run(**options_given)[0].result["state"] for _ in range(20)}
+        states = {run(**options_given)[0].result["state"] for _unused in range(20)}
         assert len(states) == 20
         assert all(len(state) >= 43 for state in states)
     assert run(form="v1_authorize")[0].result["state"] is None

@@ -164,7 +164,7 @@ def test_a_resource_without_a_name_is_known_by_its_application_id() -> None:
     service_principal = {**mtp(role("Things.Read", INCIDENT_READ)), "appId": app_id}
     assert resolve(permission, catalog_from_graph(service_principal), tenant_id=TENANT).access == Access(app_id, INCIDENT_READ, "Role")
     with pytest.raises(ValueError, match="not resolved"):
-        _ = permission.access
+        _unused = permission.access
 
 
 def test_names_that_a_module_returned_can_be_given_back_to_it() -> None:
