@@ -176,7 +176,8 @@ def detect_cloud(text: str, transport: Transport, *, login_url: str | None = Non
             refusal = refusal or error
         if login_url:
             break
-    assert refusal is not None  # noqa: S101 (the loop ends by return, by raise or with a refusal)
+    if refusal is None:
+        raise AssertionError("the loop ends by return, by raise or with a refusal")
     raise refusal
 
 

@@ -160,7 +160,7 @@ def test_an_app_without_federated_credentials_has_no_match(world: Any) -> None:
 
 
 def test_a_forged_signature_is_refused(federated: Any) -> None:
-    head, _, _signature = issued(federated).rpartition(".")
+    head, _unused, _signature = issued(federated).rpartition(".")
     assert present(federated, f"{head}.{encoded(b'0' * 256)}").json()["error_codes"] == [700027]
 
 

@@ -206,26 +206,6 @@ def test_a_parameter_sent_twice_makes_the_request_malformed(world: Any) -> None:
     assert answer.json()["error_codes"] == [9002313]
 
 
-@pytest.mark.parametrize(
-    ("prepare", "code", "error"),
-    [
-        (lambda world: None, 700016, "unauthorized_client"),
-        (lambda world: _disabled(world), 7000112, "unauthorized_client"),
-        (lambda world: _without_defender(world), 500011, "invalid_resource"),
-        (lambda world: _resource_disabled(world), 500014, "invalid_resource"),
-        (lambda world: _blocked(world), 53003, "interaction_required"),
-        (lambda world: _expired(world), 7000222, "invalid_client"),
-        (lambda world: _by_microsoft(world), 7000112, "unauthorized_client"),
-        (lambda world: _app_deleted(world), 700016, "unauthorized_client"),
-        (lambda world: _assignment_required(world), 501051, "invalid_grant"),
-    ],
-)
-def test_the_state_of_the_customer_decides_which_refusal_comes(world: Any, prepare: Callable[[Any], None], code: int, error: str) -> None:
-    prepare(world)
-    body = world.token().json()
-    assert (body["error"], body["error_codes"]) == (error, [code])
-
-
 def _disabled(world: Any) -> None:
     world.consented()
     path = f"/servicePrincipals(appId='{APP}')"
@@ -266,6 +246,26 @@ def _assignment_required(world: Any) -> None:
     assert world.graph("POST", "/servicePrincipals", tenant=FABRIKAM, json={"appId": APP}).status_code == 201
     path = "/servicePrincipals(appId='8ee8fdad-f234-4243-8f3b-15c294843740')"
     assert world.graph("PATCH", path, tenant=FABRIKAM, json={"appRoleAssignmentRequired": True}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "error"),
+    [
+        (lambda world: None, 700016, "unauthorized_client"),
+        (_disabled, 7000112, "unauthorized_client"),
+        (_without_defender, 500011, "invalid_resource"),
+        (_resource_disabled, 500014, "invalid_resource"),
+        (_blocked, 53003, "interaction_required"),
+        (_expired, 7000222, "invalid_client"),
+        (_by_microsoft, 7000112, "unauthorized_client"),
+        (_app_deleted, 700016, "unauthorized_client"),
+        (_assignment_required, 501051, "invalid_grant"),
+    ],
+)
+def test_the_state_of_the_customer_decides_which_refusal_comes(world: Any, prepare: Callable[[Any], None], code: int, error: str) -> None:
+    prepare(world)
+    body = world.token().json()
+    assert (body["error"], body["error_codes"]) == (error, [code])
 
 
 def test_a_missing_service_principal_may_answer_with_the_newer_code(make_world: Callable[..., Any]) -> None:

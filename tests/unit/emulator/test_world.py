@@ -45,7 +45,7 @@ def test_each_step_of_a_fresh_registration_is_late_by_the_number_of_looks(make_w
     resource = world.cloud.tenants[HOME].directory.service_principal(MTP).id
     role = "a9790345-4595-42e4-971a-ccdc79f19b7c"
     grant = {"principalId": principal["id"], "resourceId": resource, "appRoleId": role}
-    seen, _ = until_done("POST", f"/servicePrincipals/{resource}/appRoleAssignedTo", grant, 201)
+    seen, _unused = until_done("POST", f"/servicePrincipals/{resource}/appRoleAssignedTo", grant, 201)
     assert seen == [400, 400, 201]
     secret = world.graph("POST", f"/applications/{app['id']}/addPassword", json={}).json()["secretText"]
     outcomes = []
@@ -76,7 +76,7 @@ def test_a_change_shows_the_old_value_until_it_has_replicated(world: Any) -> Non
     world.http.post("/_emulator/replication", json={"requests": 1})
     path = f"/applications(appId='{APP}')"
     assert world.graph("PATCH", path, json={"notes": "new"}).status_code == 204
-    assert [world.graph("GET", path).json()["notes"] for _ in range(2)] == [None, "new"]
+    assert [world.graph("GET", path).json()["notes"] for _unused in range(2)] == [None, "new"]
 
 
 def test_a_revoked_role_stays_in_tokens_until_the_removal_has_replicated(world: Any) -> None:
@@ -85,14 +85,14 @@ def test_a_revoked_role_stays_in_tokens_until_the_removal_has_replicated(world: 
     path = f"/servicePrincipals(appId='{APP}')/appRoleAssignments"
     for one in world.graph("GET", path, tenant=FABRIKAM).json()["value"]:
         world.graph("DELETE", f"{path}/{one['id']}", tenant=FABRIKAM)
-    assert [len(_roles(world.token().json())) for _ in range(2)] == [2, 0]
+    assert [len(_roles(world.token().json())) for _unused in range(2)] == [2, 0]
 
 
 def test_a_disabled_app_gets_tokens_until_that_has_replicated(world: Any) -> None:
     world.consented()
     world.http.post("/_emulator/replication", json={"requests": 1})
     world.graph("PATCH", f"/servicePrincipals(appId='{APP}')", tenant=FABRIKAM, json={"accountEnabled": False})
-    codes = [world.token().json().get("error_codes") for _ in range(3)]
+    codes = [world.token().json().get("error_codes") for _unused in range(3)]
     assert codes[-1] == [7000112]
 
 
@@ -147,7 +147,7 @@ def test_a_dropped_connection_is_seen_by_the_client(world: Any) -> None:
 def test_rules_count_skip_stop_and_are_removed(world: Any) -> None:
     world.consented()
     rule = inject(world, family="login", aadsts=50196, skip=1, times=2)
-    codes = [world.token().json().get("error_codes") for _ in range(4)]
+    codes = [world.token().json().get("error_codes") for _unused in range(4)]
     assert codes == [None, [50196], [50196], None]
     shown = world.http.get("/_emulator/faults").json()["faults"]
     assert [(one["id"], one["seen"], one["applied"]) for one in shown] == [(rule, 4, 2)]

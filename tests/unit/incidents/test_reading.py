@@ -235,7 +235,8 @@ def test_a_refused_filter_is_an_error_with_what_the_service_said() -> None:
 
 def test_incidents_are_read_by_id_once_each_and_unknown_ids_are_named() -> None:
     session = script(Answer(body=graph_incident(7)), graph_error(404, "ResourceNotFound"), Answer(body=graph_incident(5)))
-    assert (lambda found: (ids(found[0]), found[1]))(read_by_id(intake(session), ["7", "6", "7", "5"])) == (["7", "5"], ["6"])
+    found = read_by_id(intake(session), ["7", "6", "7", "5"])
+    assert (ids(found[0]), found[1]) == (["7", "5"], ["6"])
     assert session.lines() == [f"GET {GRAPH_LIST}/{number}" for number in (7, 6, 5)]
 
 

@@ -60,7 +60,8 @@ class DeviceCode:
         flow = application.initiate_device_flow([scope_of(request.resource)], claims_challenge=request.claims)
         if "user_code" not in flow:
             raise self._refused(flow, request, http)
-        assert self.notify is not None  # noqa: S101 (validate() has seen to it)
+        if self.notify is None:
+            raise AssertionError("validate() lets none pass that cannot notify")
         self.notify(f"Sign in for tenant {request.tenant_id}: {flow.get('message') or _message(flow)}")
         answer = application.acquire_token_by_device_flow(flow, claims_challenge=request.claims)
         if "error" in answer:

@@ -174,7 +174,7 @@ class TimeWalk:
         behind = [part for part in parts if part.updated.end is not None and part.updated.end <= instants[-1]]
         if instants != sorted(instants) or instants[0] < self._highest or behind:
             self.ascending = False
-        self._highest = max(self._highest, max(instants))
+        self._highest = max(self._highest, *instants)
         self._beyond_now += sum(instant > self._now for instant in instants)
 
 
