@@ -25,13 +25,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from demo_emulator import EmulatorError, emulator, stop
 from demo_output import Progress, changed_tasks, recap
 from demo_workspace import Workspace, ansible_environment, files_under, host_name, leaks, make_workspace
 from environments import COLLECTIONS, ROOT, link_collection
 
 HOME = ROOT / "build" / "demo"
 SCENARIO = ROOT / "tests" / "emulator" / "scenarios" / "demo.yml"
-START_SECONDS = 30
 RUN_SECONDS = 240
 # What the demo's customers come to, by what they do.
 EXPECTED_STATES: Mapping[str, str] = {
@@ -64,36 +64,6 @@ def exclusive(root: Path) -> Iterator[None]:
 def shown(path: Path) -> str:
     """The path as a person in the checkout would type it."""
     return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT) else str(path)
-
-
-def start_emulator(state: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """Start the emulator; return its process and what it says about itself.
-
-    :raises DemoError: when it does not accept connections in time.
-    """
-    command = [sys.executable, "-m", "emulator", "--port", "0", "--scenario", str(SCENARIO), "--state-dir", str(state)]
-    with (state.parent / "emulator-stderr.log").open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            command, cwd=ROOT / "tests", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, text=True
-        )
-    ready = state / "endpoints.json"
-    limit = time.monotonic() + START_SECONDS
-    while not ready.exists():
-        if process.poll() is not None or time.monotonic() > limit:
-            stop(process)
-            raise DemoError(f"the emulator did not start; see {shown(state.parent)}/emulator-stderr.log")
-        time.sleep(0.05)
-    return process, json.loads(ready.read_text(encoding="utf-8"))
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End the emulator, whatever happened."""
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class Runner:
@@ -252,13 +222,10 @@ def demonstrate(root: Path) -> None:
     root.mkdir(parents=True)
     (root / "demo.log").touch()
     state = root / "emulator"
-    process, endpoints = start_emulator(state)
-    try:
+    with emulator(SCENARIO, state) as endpoints:
         workspace = make_workspace(root, endpoints, endpoints_file=state / "endpoints.json")
         print(f"The emulated Microsoft cloud is at {endpoints['login_url']}.", flush=True)
         journey(workspace)
-    finally:
-        stop(process)
     show_table(workspace)
     check_leaks(workspace, state)
 
@@ -273,7 +240,7 @@ def main() -> int:
     try:
         with exclusive(root):
             demonstrate(root)
-    except DemoError as error:
+    except (DemoError, EmulatorError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     for name in ("demo.log", "report.html", "results.json"):
