@@ -131,6 +131,8 @@ options:
     description:
       - The order of RV(incidents), by the time of their last update or of their creation, newest or oldest first.
       - With O(limit), also which incidents are returned.
+      - With O(dest), incidents are written as they come. Microsoft Graph sends them in this order, the Defender XDR API newest first.
+      - With O(cursor) or O(max_age), RV(incidents) is always in the order of last updates, oldest first.
     type: str
     choices: [updated_desc, updated_asc, created_desc, created_asc]
     default: updated_desc
@@ -138,12 +140,56 @@ options:
     description:
       - The most incidents to return.
       - Where there are more, RV(complete) is V(false).
+      - With O(cursor) or O(max_age), the next reading goes on with the others.
     type: int
   raw:
     description:
       - Whether each incident also holds, as C(raw), the object as the service sent it.
     type: bool
     default: false
+  dest:
+    description:
+      - A file to write the incidents to as they are read, instead of returning RV(incidents). However many there are, they are not held in
+        memory.
+      - The file appears under its name when it is whole, and only then. It is readable by its owner alone.
+      - Where it holds C({tenant_id}), that stands for the id of the tenant, so that each of O(tenants) has a file of its own. Otherwise
+        O(tenants) share one file, which holds all incidents of a tenant or none.
+    type: path
+  dest_format:
+    description:
+      - The format of O(dest). By default the ending of its name tells, one of C(.ndjson), C(.jsonl), C(.json), C(.csv) and C(.parquet).
+      - V(ndjson) has one JSON object per line, as in RV(incidents).
+      - V(csv) has one row per incident. Lists and objects are JSON. A text that a spreadsheet would take for a formula begins with a quote
+        (C(')).
+      - V(parquet) has the same columns with types. It needs the Python library C(pyarrow).
+    type: str
+    choices: [ndjson, csv, parquet]
+  force:
+    description:
+      - Whether O(dest) may be replaced where it is there already. Otherwise the task fails before the first request.
+    type: bool
+    default: false
+  cursor:
+    description:
+      - Read incrementally. What was delivered before is left out, and each version of an incident (its id and last update) is
+        delivered once.
+      - Give V({}) at first, and then RV(cursor) of the last reading, unchanged. Keep it when what was read is safe, not before. A task
+        that fails returns no cursor, and the next one begins at the old one.
+      - With O(tenants), a dictionary of cursors by the id of the tenant, as RV(cursor) is then.
+      - Excludes O(updated_since), O(updated_until), O(incident_ids) and O(follow_redirects).
+    type: dict
+  max_age:
+    description:
+      - How far back a first incremental reading goes, in seconds or with C(s), C(m), C(h), C(d) or C(w), for example V(7d). Without it, it
+        reads all that the service keeps.
+      - It counts only where O(cursor) is not given or empty.
+    type: str
+  overlap:
+    description:
+      - How much time before the last reading is looked at again, for incidents that arrive late, written like O(max_age).
+      - It should be longer than the service may be late, and than the clock of this machine may be ahead.
+    type: str
+    default: 15m
 notes:
   - Instants are text in one form with seven fractional digits, the precision of the services, so that they sort and compare as text, for
     example V(2026-01-31T12:00:00.0000000Z). The filter P(ansible.builtin.to_datetime#filter) reads the first 19 characters with
@@ -171,15 +217,15 @@ attributes:
   check_mode:
     support: full
     details:
-      - The module reads only.
+      - With O(dest), the file is not written, but the result says whether it would change.
   diff_mode:
-    support: N/A
+    support: none
     details:
-      - The module reads only.
+      - A file of O(dest) is not compared line by line.
   idempotent:
     support: full
     details:
-      - The module reads only.
+      - With O(dest) and O(force), the task is changed where the file is another one than before.
 author:
   - m365d.partner contributors (@m365d)
 """
@@ -234,6 +280,31 @@ EXAMPLES = r"""
     api: defender
     status: [active]
   register: legacy
+
+- name: "SIEM: what is new since the last run, as one file, and remember where it ended"
+  block:
+    - name: Write what was not written yet
+      m365d.partner.m365d_incidents:
+        cursor: "{{ m365d_incident_cursor | default({}) }}"
+        max_age: 7d
+        include_alerts: true
+        dest: "/var/spool/siem/incidents-{{ now(utc=true).strftime('%Y%m%dT%H%M%S') }}.ndjson"
+      register: news
+
+    - name: Remember where it ended, in the fact cache
+      ansible.builtin.set_fact:
+        m365d_incident_cursor: "{{ news.cursor }}"
+        cacheable: true
+
+- name: All customers in one task, a file for each
+  m365d.partner.m365d_incidents:
+    tenants: "{{ groups['customers'] | map('extract', hostvars, 'm365d_tenant_id') }}"
+    updated_since: 24h
+    dest: "/srv/reports/incidents-{tenant_id}.csv"
+    force: true
+    max_failed: 10%
+  delegate_to: localhost
+  run_once: true
 
 - name: Stop where something may be missing
   ansible.builtin.assert:
@@ -310,7 +381,7 @@ incidents:
     - The incidents. All keys are always there. Values of enumerations are Microsoft Graph's; one that is not known passes through.
   type: list
   elements: dict
-  returned: success
+  returned: success, without O(dest)
   contains:
     id:
       description:
@@ -424,9 +495,51 @@ incidents:
       description:
         - The object as the service sent it, with O(raw).
       type: dict
+dest:
+  description:
+    - The file that the incidents were written to; in check mode, that they would be written to.
+  type: str
+  returned: with O(dest)
+size:
+  description:
+    - The size of the file in bytes.
+  type: int
+  returned: with O(dest)
+checksum:
+  description:
+    - The SHA-256 of the file. Where the file was the same before, the task is not changed.
+  type: str
+  returned: with O(dest)
+cursor:
+  description:
+    - Where the next incremental reading begins, V(null) where O(cursor) and O(max_age) are not given.
+    - With O(tenants), a dictionary of cursors by the id of the tenant. A tenant that was not read keeps its old one.
+  type: dict
+  returned: success
+  contains:
+    format:
+      description:
+        - The version of this form.
+      type: int
+    tenant_id:
+      description:
+        - The tenant that it belongs to.
+      type: str
+    watermark:
+      description:
+        - The last update up to which everything was delivered.
+      type: str
+    seen_from:
+      description:
+        - From which last update on C(seen) is complete.
+      type: str
+    seen:
+      description:
+        - The last updates that were delivered, by the id of the incident.
+      type: dict
 count:
   description:
-    - How many incidents are returned.
+    - How many incidents are returned or written.
   type: int
   returned: success
   sample: 12

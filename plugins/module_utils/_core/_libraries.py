@@ -10,6 +10,7 @@ nobody prepared), so each import is guarded here and asked for with `require_lib
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
@@ -42,7 +43,7 @@ try:
 except ImportError as exc:
     _MISSING["PyJWT[crypto]"] = str(exc)
 
-__all__ = ["certifi", "cryptography", "jwt", "msal", "requests", "require_libraries", "urllib3"]
+__all__ = ["certifi", "cryptography", "jwt", "msal", "optional_library", "requests", "require_libraries", "urllib3"]
 
 
 def __getattr__(name: str) -> Any:
@@ -50,6 +51,22 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return None
     raise AttributeError(name)
+
+
+def optional_library(name: str, *, purpose: str) -> Any:
+    """Return a library that few need, imported when it is needed first, since such libraries are large.
+
+    :raises LibraryMissing: with the command that installs it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as exc:
+        package = name.partition(".")[0]
+        raise LibraryMissing(
+            f"The Python library {package} is missing for {sys.executable}; {purpose} needs it.",
+            next_step=f"Install it for that interpreter: {sys.executable} -m pip install {package}",
+            service_message=str(exc),
+        ) from exc
 
 
 def require_libraries() -> None:

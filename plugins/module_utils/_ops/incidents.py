@@ -6,78 +6,51 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from .._argspec import shared_options
-from .._core.errors import OptionError
-from .._core.incidents import vocabulary
+from .._core.incidents.cursor import Cursor, read_cursor
 from .._core.incidents.defender import RETIREMENT_DATE, DefenderIncidents
 from .._core.incidents.expansion import AdaptivePages, ExpansionMemory
+from .._core.incidents.files import IncidentFile, Sink, Written, destination_for, format_of, is_per_tenant
 from .._core.incidents.graph import GraphIncidents
+from .._core.incidents.incremental import IncrementalReader
 from .._core.incidents.intake import Intake, ReadReport
 from .._core.incidents.pages import Backend
-from .._core.incidents.query import IncidentQuery, Plan, local_plan, plan_query
-from .._core.incidents.reader import ORDERS, IncidentReader, read_by_id
+from .._core.incidents.query import Plan, local_plan, plan_query
+from .._core.incidents.reader import IncidentReader, in_order, read_by_id
 from .._core.incidents.redirects import follow_redirects
 from .._core.incidents.schema import Place
-from .._core.incidents.times import instant_option, now_text
+from .._core.incidents.times import duration_seconds, now_text
 from ._fleet import with_fleet
+from ._incident_options import ARGUMENT_SPEC, TIME_OPTIONS, checked_ids, first_start, incident_query, is_incremental
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
 _SEVERITIES = ("high", "medium", "low", "informational", "unknown")
-_TIME_OPTIONS = ("created_since", "created_until", "updated_since", "updated_until")
 _RETIREMENT = (
     f"api=defender uses the Microsoft Defender XDR API, which Microsoft retires on {RETIREMENT_DATE} (message centre MC1220762). "
     "Use api=graph; the customer has to consent to MicrosoftGraph/SecurityIncident.Read.All for it."
 )
 
 
-def _members(members: tuple[str, ...]) -> list[str]:
-    return [name for name in members if name != "unknownFutureValue"]
+def run(task: Task, *, shared: IncidentFile | None = None) -> Outcome:
+    """Run the operation `m365d_incidents` for one tenant.
 
-
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "status": {"type": "list", "elements": "str", "choices": _members(vocabulary.INCIDENT_STATUS)},
-    "severity": {"type": "list", "elements": "str", "choices": _members(vocabulary.SEVERITY)},
-    "classification": {"type": "list", "elements": "str", "choices": _members(vocabulary.CLASSIFICATION)},
-    "determination": {"type": "list", "elements": "str", "choices": _members(vocabulary.DETERMINATION)},
-    "assigned_to": {"type": "str"},
-    "unassigned": {"type": "bool", "default": False},
-    "tags": {"type": "list", "elements": "str"},
-    "service_sources": {"type": "list", "elements": "str"},
-    "created_since": {"type": "str"},
-    "created_until": {"type": "str"},
-    "updated_since": {"type": "str"},
-    "updated_until": {"type": "str"},
-    "filter": {"type": "str"},
-    "incident_ids": {"type": "list", "elements": "str"},
-    "follow_redirects": {"type": "bool", "default": False},
-    "include_alerts": {"type": "bool", "default": False},
-    "order_by": {"type": "str", "choices": list(ORDERS), "default": "updated_desc"},
-    "limit": {"type": "int"},
-    "raw": {"type": "bool", "default": False},
-}
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What was read, besides what the report says about it."""
-
-    incidents: list[dict[str, Any]]
-    not_found: list[str]
-
-
-def run(task: Task) -> Outcome:
-    """Run the operation `m365d_incidents`."""
+    :param shared: the file of a fleet, which takes this tenant's incidents in place of one of its own.
+    """
     params = task.params
-    query = _query(params, now=now_text())
-    incident_ids = _checked_ids(params["incident_ids"])
+    now = now_text()
+    query = incident_query(params, now=now)
+    incident_ids = checked_ids(params["incident_ids"])
+    start = first_start(params, now=now)
     api = params["api"]
     plan = plan_query(query, api=api) if incident_ids is None else local_plan(query)
+    if params["dest"] and shared is None and not is_per_tenant(params["dest"]):
+        file_at(params, params["dest"]).check()
     session = open_session(task)
     if api == "defender":
         task.warn(_RETIREMENT)
@@ -87,37 +60,135 @@ def run(task: Task) -> Outcome:
     place = Place(tenant_id=session.tenant.tenant_id, portal_url=session.endpoints.portal_url)
     report = ReadReport()
     intake = Intake(source=source, plan=plan, place=place, include_alerts=params["include_alerts"], raw=params["raw"], report=report)
-    found = _read(params, intake, incident_ids, task)
+    reading = _Reading(task, intake, incident_ids=incident_ids, start=start, now=now)
+    delivery = _deliver(reading, task, place.tenant_id, shared)
     result = {
         "tenant_id": place.tenant_id,
         "api": api,
         "consent_state": "ready",
-        "incidents": found.incidents,
-        "count": len(found.incidents),
-        "by_severity": count_by_severity(found.incidents),
+        **delivery.result,
         "complete": report.complete,
         "partial_reason": report.reason,
-        "not_found": found.not_found,
-        "filters": _filters(plan),
-        "window": _window(query),
+        "not_found": reading.not_found,
+        "filters": {"pushed": plan.pushed, "local": plan.local, "odata": plan.odata},
+        "window": {name: getattr(query, name) for name in TIME_OPTIONS},
+        "cursor": reading.cursor,
         "requests": client.requests_sent,
     }
-    if not report.complete:
+    if not report.complete and task.places is None:
         task.warn(f"Tenant {place.tenant_id}: this is not everything: {report.reason}.")
-    return Outcome(result)
+    return Outcome(result, changed=delivery.changed)
 
 
-def _read(params: Mapping[str, Any], intake: Intake, incident_ids: list[str] | None, task: Task) -> _Found:
-    """Return the incidents that the options ask for."""
-    not_found: list[str] = []
-    if incident_ids is not None:
-        incidents, not_found = read_by_id(intake, incident_ids)
-    else:
-        reader = IncidentReader(source=intake.source, intake=intake, plan=intake.plan, order=params["order_by"], limit=params["limit"])
-        incidents = reader.collect()
-    if params["follow_redirects"]:
-        incidents = follow_redirects(incidents, lambda incident_id: _linked(intake, incident_id), warn=task.warn)
-    return _Found(incidents, not_found)
+class _Reading:
+    """The way in which the options ask for incidents: by id, incrementally, or by filters."""
+
+    def __init__(self, task: Task, intake: Intake, *, incident_ids: list[str] | None, start: str | None, now: str) -> None:
+        self._task = task
+        self._intake = intake
+        self._incident_ids = incident_ids
+        self._incremental = _incremental(task.params, intake, start=start, now=now)
+        self.not_found: list[str] = []
+
+    @property
+    def cursor(self) -> dict[str, Any] | None:
+        """Where the next incremental reading begins; None where this is none."""
+        return None if self._incremental is None else self._incremental.cursor.as_dict()
+
+    def incidents(self, *, as_they_come: bool) -> Iterable[dict[str, Any]]:
+        """Return the incidents, one after the other where the caller does not need their order."""
+        params = self._task.params
+        if self._incremental is not None:
+            return self._incremental.read() if as_they_come else in_order(self._incremental.read(), "updated_asc")
+        if self._incident_ids is not None:
+            found, self.not_found = read_by_id(self._intake, self._incident_ids)
+            return self._linked(found)
+        reader = IncidentReader(
+            source=self._intake.source,
+            intake=self._intake,
+            plan=self._intake.plan,
+            order=params["order_by"],
+            limit=params["limit"],
+            as_they_come=as_they_come and not params["follow_redirects"],
+        )
+        return reader.read() if reader.as_they_come else self._linked(reader.collect())
+
+    def _linked(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not self._task.params["follow_redirects"]:
+            return found
+        return follow_redirects(found, lambda incident_id: _linked(self._intake, incident_id), warn=self._task.warn)
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """What was delivered: the incidents or where they were written to, and their counts."""
+
+    result: dict[str, Any]
+    changed: bool = False
+
+
+def _deliver(reading: _Reading, task: Task, tenant_id: str, shared: IncidentFile | None) -> _Delivery:
+    """Deliver what is read to the result, to the tenant's file, or to the file of the fleet."""
+    params = task.params
+    if not params["dest"]:
+        found = list(reading.incidents(as_they_come=False))
+        return _Delivery({"incidents": found, **_counts(count_by_severity(found))})
+    if shared is not None:
+        with shared.part() as part:
+            counts = _written(reading, part)
+            part.deliver()
+        return _Delivery(_counts(counts))
+    with file_at(params, destination_for(params["dest"], tenant_id)) as file:
+        counts = _written(reading, file)
+        written = file.commit(dry_run=task.check_mode)
+    return _Delivery({**_counts(counts), **described(written)}, changed=written.changed)
+
+
+def _written(reading: _Reading, sink: Sink) -> dict[str, int]:
+    """Write incidents as they come and return their counts by severity."""
+
+    def _passed_on() -> Iterator[dict[str, Any]]:
+        for incident in reading.incidents(as_they_come=True):
+            sink.write(incident)
+            yield incident
+
+    return count_by_severity(_passed_on())
+
+
+def _counts(by_severity: Mapping[str, int]) -> dict[str, Any]:
+    return {"count": sum(by_severity.values()), "by_severity": dict(by_severity)}
+
+
+def file_at(params: Mapping[str, Any], path: str) -> IncidentFile:
+    """Return the file that the options describe."""
+    return IncidentFile(path, format_of(path, params["dest_format"]), force=params["force"], raw=params["raw"])
+
+
+def described(written: Written) -> dict[str, Any]:
+    """Return what a result says about a file."""
+    return {"dest": written.path, "size": written.size, "checksum": written.checksum}
+
+
+def _incremental(params: Mapping[str, Any], intake: Intake, *, start: str | None, now: str) -> IncrementalReader | None:
+    """Return the incremental reader, or None where neither a cursor nor `max_age` asks for one."""
+    if not is_incremental(params):
+        return None
+    tenant_id = intake.place.tenant_id
+    cursor = read_cursor(own_cursor(params["cursor"] or {}, tenant_id), tenant_id=tenant_id)
+    return IncrementalReader(
+        intake,
+        cursor=cursor or Cursor(tenant_id=tenant_id, seen_from=start),
+        overlap=duration_seconds("overlap", params["overlap"]),
+        now=now,
+        limit=params["limit"],
+    )
+
+
+def own_cursor(cursor: Mapping[str, Any], tenant_id: str) -> Mapping[str, Any]:
+    """Return a tenant's cursor, out of the cursors of a fleet where those were given."""
+    if not cursor or "format" in cursor or not all(isinstance(entry, Mapping) for entry in cursor.values()):
+        return cursor
+    return next((entry for name, entry in cursor.items() if str(name).lower() == tenant_id.lower()), {})
 
 
 def _linked(intake: Intake, incident_id: str) -> dict[str, Any] | None:
@@ -134,63 +205,12 @@ def _linked(intake: Intake, incident_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _query(params: Mapping[str, Any], *, now: str) -> IncidentQuery:
-    """Return the typed filters; a window that begins in the past and has no end ends now, once and for all pages."""
-    if params["unassigned"] and params["assigned_to"]:
-        raise OptionError("assigned_to and unassigned exclude each other.", next_step="Leave one of them out.")
-    if params["limit"] is not None and params["limit"] < 1:
-        raise OptionError(f"limit must be at least 1; got {params['limit']}.", next_step="Correct limit, or leave it out to read all.")
-    times = {name: instant_option(name, params[name], now=now) if params[name] else None for name in _TIME_OPTIONS}
-    for what in ("created", "updated"):
-        since, until = times[f"{what}_since"], times[f"{what}_until"]
-        if since and not until:
-            times[f"{what}_until"] = until = max(now, since)
-        if since and until and since > until:
-            raise OptionError(f"{what}_since ({since}) is later than {what}_until ({until}).", next_step="Correct the window.")
-    return IncidentQuery(
-        status=_listed(params["status"]),
-        severity=_listed(params["severity"]),
-        classification=_listed(params["classification"]),
-        determination=_listed(params["determination"]),
-        assigned_to=params["assigned_to"] or None,
-        unassigned=params["unassigned"],
-        tags=_listed(params["tags"]),
-        service_sources=_listed(params["service_sources"]),
-        raw_filter=(params["filter"] or "").strip() or None,
-        **times,
-    )
-
-
-def _listed(values: Iterable[str] | None) -> tuple[str, ...]:
-    return tuple(value for value in values or () if value)
-
-
-def _checked_ids(incident_ids: list[str] | None) -> list[str] | None:
-    """Return the ids without doubles, None where none were asked for; both services number their incidents."""
-    if incident_ids is None:
-        return None
-    for incident_id in incident_ids:
-        if not re.fullmatch(r"\d{1,19}", incident_id):
-            raise OptionError(
-                f"incident_ids holds '{incident_id}', which is no id of an incident.", next_step="Ids are numbers, such as 924565."
-            )
-    return list(dict.fromkeys(incident_ids))
-
-
 def count_by_severity(incidents: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many incidents have each severity; the known ones are always there, the most urgent first."""
     counts = dict.fromkeys(_SEVERITIES, 0)
     for incident in incidents:
         counts[incident["severity"]] = counts.get(incident["severity"], 0) + 1
     return counts
-
-
-def _filters(plan: Plan) -> dict[str, Any]:
-    return {"pushed": plan.pushed, "local": plan.local, "odata": plan.odata}
-
-
-def _window(query: IncidentQuery) -> dict[str, str | None]:
-    return {name: getattr(query, name) for name in _TIME_OPTIONS}
 
 
 def fleet_totals(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -202,11 +222,36 @@ def fleet_totals(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"count": sum(result["count"] for result in results), "by_severity": severities}
 
 
-OPERATION = with_fleet(
-    Operation(
-        run=run,
-        argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
-        mutually_exclusive=(("incident_ids", "filter"), ("incident_ids", "limit")),
-    ),
-    totals=fleet_totals,
+_SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC}
+_FLEET = with_fleet(Operation(run=run, argument_spec=_SPEC), totals=fleet_totals)
+
+
+def run_all(task: Task) -> Outcome:
+    """Run the operation `m365d_incidents` for one tenant or for a fleet, whose tenants may share a file and a mapping of cursors."""
+    params = task.params
+    if params.get("tenants") is None:
+        return run(task)
+    if not params["dest"] or is_per_tenant(params["dest"]):
+        return _with_cursors(_FLEET.run(task), params)
+    with file_at(params, params["dest"]) as file:
+        fleet = with_fleet(replace(_FLEET, run=partial(run, shared=file)), totals=fleet_totals)
+        outcome = fleet.run(task)
+        written = file.commit(dry_run=task.check_mode)
+    outcome = replace(outcome, result={**outcome.result, **described(written)}, changed=written.changed)
+    return _with_cursors(outcome, params)
+
+
+def _with_cursors(outcome: Outcome, params: Mapping[str, Any]) -> Outcome:
+    """Return the outcome with the cursors of all tenants: the old one of a tenant that was not read."""
+    if not is_incremental(params):
+        return outcome
+    fresh = {result["tenant_id"]: result["cursor"] for result in outcome.result["tenants"] if result.get("cursor")}
+    old = {name: entry for name, entry in (params["cursor"] or {}).items() if name.lower() not in {known.lower() for known in fresh}}
+    return replace(outcome, result={**outcome.result, "cursor": {**old, **fresh}})
+
+
+OPERATION = replace(
+    _FLEET,
+    run=run_all,
+    mutually_exclusive=(("incident_ids", "filter"), ("incident_ids", "limit")),
 )

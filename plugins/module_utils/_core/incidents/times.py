@@ -64,6 +64,11 @@ def next_tick(instant: str) -> str:
     return _text_of(_ticks_of(instant) + 1)
 
 
+def microseconds_since_epoch(instant: str) -> int:
+    """Return the whole microseconds from 1970 to a canonical instant."""
+    return _ticks_of(instant) // 10
+
+
 def is_instant(value: Any) -> bool:
     """Whether `value` is an instant in the canonical form."""
     return isinstance(value, str) and _UTC_TEXT.fullmatch(value) is not None and canonical_time(value) == value
