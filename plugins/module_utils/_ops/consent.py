@@ -69,10 +69,13 @@ def run(task: Task) -> Outcome:
         raise OptionError(f"app_id {PLACEHOLDER} stands for no app.", next_step="Give the client id of the app in app_id.")
     requested = None if params["permissions"] is None else parse_all(params["permissions"])
     _refuse_delegated(requested or ())
-    client = open_session(task).graph()
-    if params["state"] == "absent":
-        return _absent(task, client, app_id, requested)
-    return _present(task, client, app_id, requested)
+    session = open_session(task)
+    client = session.graph()
+    bring = _absent if params["state"] == "absent" else _present
+    outcome = bring(task, client, app_id, requested)
+    if outcome.changed and not task.check_mode:
+        session.tokens.purge(client.tenant_id)  # tokens in the cache carry the roles that were granted before
+    return outcome
 
 
 def _refuse_delegated(permissions: Iterable[Permission]) -> None:
