@@ -9,7 +9,6 @@ import json
 import re
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -17,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.harness import ANSIBLE, COLLECTIONS
 from tools.demo_emulator import emulator
 from tools.demo_output import changed_tasks, recap
 from tools.demo_workspace import Workspace, ansible_environment, files_under, host_name, known_secrets, leaks, make_workspace, stored_secret
 
-ROOT = Path(__file__).resolve().parents[2]
 HOSTILE_NAME = 'Fabrikam <img src=x onerror=alert(1)> "&amp;'
 # What somebody who can name an incident might try on the reader of a report.
 HOSTILE_INCIDENT = {
@@ -66,9 +65,9 @@ class Shop:
     def run(self, program: str, *arguments: str, expect: int | None = 0) -> str:
         """Run one of Ansible's commands in the workspace and return what it printed."""
         result = subprocess.run(
-            [str(Path(sys.executable).parent / program), *arguments],
+            [str(ANSIBLE / program), *arguments],
             cwd=self.workspace.root,
-            env=ansible_environment(self.workspace.root, ROOT / "build" / "collections"),
+            env=ansible_environment(self.workspace.root, COLLECTIONS[0]),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
