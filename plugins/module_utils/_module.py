@@ -41,24 +41,28 @@ def result_of(outcome: Outcome, *, diff_mode: bool) -> dict[str, Any]:
 
 def failure_of(error: PartnerError, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return Ansible's result for a foreseeable fault: a sentence for people, a diagnosis for conditions."""
+    if error.tenant_id is None and params.get("tenant_id"):
+        # The message names the tenant also where the fault was found before any request: its reader has many hosts.
+        error.tenant_id = str(params["tenant_id"])
     result: dict[str, Any] = {"failed": True, "msg": str(error), "error": error.as_dict()}
-    tenant_id = error.tenant_id or params.get("tenant_id")
-    if tenant_id:
-        result["tenant_id"] = tenant_id
+    if error.tenant_id:
+        result["tenant_id"] = error.tenant_id
     if error.state:
         result["consent_state"] = error.state
     return result
 
 
-def defect_of(exc: Exception, trace: str) -> dict[str, Any]:
-    """Return Ansible's result for an exception that nobody foresaw, with its traceback, without secrets.
+def defect_of(exc: Exception) -> dict[str, Any]:
+    """Return Ansible's result for an exception that nobody foresaw, with the place it comes from, without secrets.
 
-    The caller also removes the values of secret options.
+    The caller also removes the values of secret options. The traceback is shown as Ansible's settings say.
     """
+    origin = traceback.extract_tb(exc.__traceback__)[-1]
+    what = f"Unexpected {type(exc).__name__} ({os.path.basename(origin.filename)}, line {origin.lineno}): {redact(str(exc))}."
     return {
         "failed": True,
-        "msg": f"Unexpected {type(exc).__name__}: {redact(str(exc))}. This is a defect of the collection m365d.partner; please report it.",
-        "exception": redact(trace),
+        "msg": f"{what} This is a defect of the collection m365d.partner, please report it.",
+        "exception": redact("".join(traceback.format_exception(exc))),
     }
 
 
@@ -86,7 +90,7 @@ def run_module(operation: Operation) -> None:
     except PartnerError as error:
         module.fail_json(**failure_of(error, params))
     except Exception as exc:  # noqa: BLE001 - the one place that translates defects, see defect_of()
-        module.fail_json(**defect_of(exc, traceback.format_exc()))
+        module.fail_json(**defect_of(exc))
     result = result_of(outcome, diff_mode=module._diff)
     if outcome.secret:
         result[SECRET_MARK] = True

@@ -17,11 +17,9 @@ import contextlib
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
@@ -40,6 +38,7 @@ from ansible_collections.m365d.partner.plugins.plugin_utils._placement import (
     local_connection,
     with_own_python,
 )
+from ansible_collections.m365d.partner.plugins.plugin_utils._run import run_directory
 
 # The authorities that most runs trust are read once here, so that workers inherit them; whoever names others with
 # ca_path in a variable pays for reading those. What is wrong with them is said by the task that needs them.
@@ -167,7 +166,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         except PartnerError as error:
             return failure_of(error, task.params)
         except Exception as exc:  # noqa: BLE001 - the one place that translates defects, see defect_of()
-            return defect_of(exc, traceback.format_exc())
+            return defect_of(exc)
         result = result_of(outcome, diff_mode=bool(self._task.diff))
         if outcome.secret:
             result[SECRET_MARK] = True
@@ -255,10 +254,3 @@ def _deprecation(item: Mapping[str, Any]) -> dict[str, Any]:
         "date": item.get("date"),
         "collection_name": item.get("collection_name"),
     }
-
-
-def run_directory() -> str:
-    """Return a directory (mode 0700) that all workers of this run share and that Ansible removes at its end."""
-    path = os.path.join(C.DEFAULT_LOCAL_TMP, "m365d.partner")
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    return path

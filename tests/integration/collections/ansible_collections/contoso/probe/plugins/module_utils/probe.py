@@ -40,9 +40,9 @@ def run(task: Task) -> Outcome:
         "check_mode": task.check_mode,
         "environment": {name: value for name, value in os.environ.items() if name.startswith("PROBE_")},
         "options": {name: value for name, value in params.items() if value is not None},
-        "process": os.getpid(),
-        "interpreter_parent": os.getppid(),
+        "parent": os.getppid(),
         "run_directory": task.run_directory,
+        "run_directory_mode": oct(os.stat(task.run_directory).st_mode & 0o777) if task.run_directory else None,
         "types": sorted(types_in(dict(params))),
         "secret_was": len(params["client_secret"] or ""),
     }

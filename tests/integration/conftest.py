@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests share that drive real runs of Ansible against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.harness import Ansible, Emulator
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The emulated cloud with the scenario of these tests; one for all of them."""
+    emulator = Emulator.start(tmp_path_factory.mktemp("emulator") / "state")
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def cloud(emulator: Emulator) -> Emulator:
+    """The emulated cloud with an empty request log and without faults."""
+    emulator.admin("DELETE", "/faults")
+    emulator.forget_requests()
+    return emulator
+
+
+@pytest.fixture
+def quiet_ansible(tmp_path: Path) -> Ansible:
+    """Ansible in a home of its own."""
+    return Ansible(tmp_path)
+
+
+@pytest.fixture(params=["in_process", "real_module"])
+def path(request: pytest.FixtureRequest) -> str:
+    """The way that tasks go: inside Ansible's worker, or as real modules."""
+    return str(request.param)
+
+
+@pytest.fixture
+def ansible(quiet_ansible: Ansible, path: str) -> Ansible:
+    """Ansible in a home of its own, once for each way that tasks go."""
+    quiet_ansible.environment["M365D_IN_PROCESS"] = "1" if path == "in_process" else "0"
+    return quiet_ansible
