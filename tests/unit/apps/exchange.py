@@ -66,17 +66,30 @@ class Played:
     outcome: Outcome
     warnings: list[str]
     slept: list[float]
+    purged: list[str]
 
     @property
     def result(self) -> dict[str, Any]:
         return self.outcome.result
 
 
+class StubTokens:
+    """Notes which tenants' tokens were to be forgotten."""
+
+    def __init__(self) -> None:
+        self.purged: list[str] = []
+
+    def purge(self, tenant_id: str) -> int:
+        self.purged.append(tenant_id)
+        return 0
+
+
 class StubSession:
     """One tenant, one token; the client above the scripted transport is the real one."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, tokens: StubTokens | None = None) -> None:
         self.transport = transport
+        self.tokens = tokens or StubTokens()
         self.endpoints = CLOUDS["global"]
         self.tenant = TenantInfo(TENANT, None, f"https://login.microsoftonline.com/{TENANT}/v2.0", "EU", None, None, None, "global")
         self._clock = clock
@@ -113,7 +126,8 @@ def play(
 ) -> Played:
     """Run the operation of `module` and check that it made exactly the requests of the script, in order."""
     transport, recorder, clock = scripted_transport(*(exchange.answer for exchange in script))
-    monkeypatch.setattr(module, "open_session", lambda _task: StubSession(transport, clock))
+    tokens = StubTokens()
+    monkeypatch.setattr(module, "open_session", lambda _task: StubSession(transport, clock, tokens))
     warnings: list[str] = []
     task = Task(params=options(module.OPERATION, given), check_mode=check_mode, run_directory=run_directory, warn=warnings.append)
     try:
@@ -121,7 +135,7 @@ def play(
     finally:
         compare(recorder.requests, script)
     assert not recorder.script, f"requests that were not made: {[exchange.request for exchange in script[len(recorder.requests) :]]}"
-    return Played(outcome, warnings, clock.slept)
+    return Played(outcome, warnings, clock.slept, tokens.purged)
 
 
 def compare(recorded: list[Recorded], script: tuple[Exchange, ...]) -> None:

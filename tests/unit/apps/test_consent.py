@@ -120,6 +120,7 @@ def test_a_second_run_changes_nothing(run: Play) -> None:
     assert played.outcome.diff is not None
     assert played.outcome.diff["before"] == played.outcome.diff["after"]
     assert played.warnings == []
+    assert played.purged == []
 
 
 def test_the_service_principals_of_app_and_resource_are_created_where_they_are_missing(run: Play) -> None:
@@ -333,6 +334,8 @@ def test_named_permissions_are_revoked(run: Play, check_mode: bool) -> None:
         "after": {"service_principal": "present", "granted": [READWRITE]},
     }
     assert played.result["granted"] == [READWRITE]
+    # Tokens in the cache carry the roles of before.
+    assert played.purged == ([] if check_mode else [TENANT])
 
 
 def test_without_names_all_application_permissions_are_revoked(run: Play) -> None:
