@@ -32,11 +32,14 @@ from .errors import OptionError, ServiceError, Throttled, TransportError, excerp
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 _NOT_PROCESSED_STATUS = frozenset({429, 503})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "PUT"})
-_QUOTA_TEXT = re.compile(r"per (\d{2}):(\d{2}):(\d{2})")
+_QUOTA_TEXT = re.compile(r"(?:per|again in) (?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})")
+_QUOTA_WORDS = re.compile(r"again in (\d+)\s*(second|minute|hour)", re.IGNORECASE)
+_WORD_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 _BACKOFF_BASE_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 30.0
 _QUOTA_DEFAULT_SECONDS = 60.0
 _CHUNK_BYTES = 65536
+_PROXY_VARIABLES = tuple(form for name in ("https_proxy", "all_proxy", "no_proxy") for form in (name, name.upper()))
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,20 @@ def prepare_tls(settings: TransportSettings) -> None:
     _tls_context(settings.ca_path, settings.validate_certs)
 
 
+def _proxy_variables() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in _PROXY_VARIABLES)
+
+
+@lru_cache(maxsize=256)
+def _environment_proxies(origin: str, _variables: tuple[str | None, ...]) -> Mapping[str, str]:
+    """Return the proxies that the environment names for an origin.
+
+    Kept as long as the variables are the same, since requests reads the whole environment for each request.
+    """
+    proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
+    return proxies
+
+
 def _build_session(settings: TransportSettings) -> Any:
     require_libraries()
     context = _tls_context(settings.ca_path, settings.validate_certs)
@@ -155,9 +172,8 @@ def _build_session(settings: TransportSettings) -> Any:
         """Takes proxies from the environment, but neither authorities (`ca_path` decides) nor passwords (`.netrc`)."""
 
         def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-            merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            merged["verify"] = settings.validate_certs
-            return merged
+            chosen = self.proxies or _environment_proxies(origin_of(url), _proxy_variables())
+            return {"proxies": {**chosen, **(proxies or {})}, "stream": stream, "verify": settings.validate_certs, "cert": cert}
 
     session = _Session()
     session.auth = _keep_authorization
@@ -218,6 +234,7 @@ class Transport:
         repeatable: bool | None = None,
         returned_at_once: Collection[int] = (),
         deadline: float | None = None,
+        patience: float = 0.0,
     ) -> Response:
         """Send one request, repeat it where that is safe, and return the last answer, whatever its status.
 
@@ -225,6 +242,7 @@ class Transport:
         :param repeatable: whether sending it twice does no harm; by default decided by the method.
         :param returned_at_once: statuses that the caller deals with, although repeating might help (it asks for less instead).
         :param deadline: seconds for all attempts; by default the settings'.
+        :param patience: seconds that the service may think before it answers, where that is longer than the settings' timeout.
         :raises TransportError: when no complete answer came within the deadline.
         """
         repeatable = method in _SAFE_METHODS if repeatable is None else repeatable
@@ -243,6 +261,7 @@ class Transport:
                     json_body=json_body,
                     form=form,
                     end=end,
+                    patience=patience,
                     attempted=attempted,
                     tenant_id=tenant_id,
                 )
@@ -272,11 +291,13 @@ class Transport:
         json_body: Any,
         form: Mapping[str, str] | None,
         end: float,
+        patience: float,
         attempted: str,
         tenant_id: str | None,
     ) -> Response:
         self.requests_sent += 1
-        timeout = max(0.1, min(self.settings.timeout, end - self._clock()))
+        left = max(0.1, end - self._clock())
+        connecting, thinking = min(self.settings.timeout, left), min(max(self.settings.timeout, patience), left)
         with self.session.request(
             method,
             url,
@@ -284,7 +305,7 @@ class Transport:
             params=params,
             json=json_body,
             data=form,
-            timeout=(timeout, timeout),
+            timeout=(connecting, thinking),
             allow_redirects=False,
             stream=True,
         ) as answer:
@@ -356,7 +377,8 @@ def retry_after(response: Response) -> float | None:
     """Return the seconds the service asks to wait, or None where it says nothing.
 
     Read from `Retry-After` (seconds or a date, RFC 9110 section 10.2.3), else from the quota text of the Defender
-    API's 429 ("maximum allowed 45 per 00:01:00"); a 429 without either waits one minute, the quota's own unit there.
+    API's 429 ("maximum allowed 45 per 00:01:00") or of hunting ("again in 00:14:00", "again in 14
+    minutes"); a 429 without either waits one minute, the quota's own unit there.
     """
     header = response.headers.get("retry-after", "").strip()
     if header:
@@ -372,9 +394,10 @@ def retry_after(response: Response) -> float | None:
         return None
     match = _QUOTA_TEXT.search(response.text)
     if match:
-        hours, minutes, seconds = (int(part) for part in match.groups())
-        return float(hours * 3600 + minutes * 60 + seconds)
-    return _QUOTA_DEFAULT_SECONDS
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return float(days * 86400 + hours * 3600 + minutes * 60 + seconds)
+    words = _QUOTA_WORDS.search(response.text)
+    return float(words[1]) * _WORD_SECONDS[words[2].lower()] if words else _QUOTA_DEFAULT_SECONDS
 
 
 def throttled_error(response: Response) -> ServiceError:

@@ -252,3 +252,28 @@ def test_the_end_of_a_fleet_cuts_the_deadline_of_each_call() -> None:
     assert _send(shared).status == 500
     assert sum(clock.slept) < 10
     assert len(session.requests) > 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy", "expected"),
+    [
+        ({"HTTPS_PROXY": "http://127.0.0.1:1"}, None, "proxy"),
+        ({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "localhost"}, None, "answer"),
+        ({"https_proxy": "http://127.0.0.1:1", "no_proxy": "example.org"}, None, "proxy"),
+        ({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "localhost"}, "http://127.0.0.1:1", "proxy"),
+        ({}, None, "answer"),
+    ],
+)
+def test_proxies_come_from_the_option_or_else_from_the_environment(
+    environment: dict[str, str], proxy: str | None, expected: str, server: str, ca_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    transport = Transport(TransportSettings(ca_path=ca_path, proxy=proxy), sleep=lambda _seconds: None)
+    if expected == "answer":
+        assert transport.send("GET", f"{server}/", attempted="asking", deadline=5).status == 200
+    else:
+        with pytest.raises(TransportError, match="proxy"):
+            transport.send("GET", f"{server}/", attempted="asking", deadline=0.2)
