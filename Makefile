@@ -23,7 +23,7 @@ GATES := @$(PYTHON) tests/tools/run_gates.py
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator test test-fast test-matrix unit integration molecule sanity lint build docs clean distclean
+.PHONY: help demo emulator bench test test-fast test-matrix unit integration molecule sanity lint build docs clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=/path/to/python3]    (now: $(PYTHON), Python $(VERSION))"
@@ -36,6 +36,10 @@ demo: ## the whole partner journey against the emulated cloud; leaves build/demo
 emulator: ## start the emulated cloud alone and print how to point a playbook at it (PORT=8443 fixes its port)
 	$(SETUP) dev
 	@exec $(DEV)/python tests/tools/run_emulator.py $(if $(PORT),--port $(PORT))
+
+bench: ## whole runs measured side by side; leaves build/bench/results.json (BENCH_TENANTS=n BENCH_ROUNDS=n shrink it)
+	$(SETUP) dev
+	@$(DEV)/python tests/bench/bench.py
 
 test: ## every gate; the last line counts the checks (logs in build/test)
 	$(GATES)

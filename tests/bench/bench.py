@@ -1,0 +1,281 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures whole runs of Ansible side by side against the emulator; see docs/docsite/rst/performance.rst for what came out.
+
+    bench.py
+
+Environment: BENCH_TENANTS (default 1000), BENCH_ROUNDS (default 3), BENCH_ONLY (letters of the runs to take part, default all),
+BENCH_SCALING=0 leaves out the runs with 1/10 and 10 times as many tenants. Leaves build/bench/results.json and
+build/bench/report.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+BENCH = Path(__file__).resolve().parent
+ROOT = BENCH.parents[1]
+OUTPUT = ROOT / "build" / "bench"
+PLAYBOOKS = BENCH / "playbooks"
+CLIENT_ID = "33333333-3333-4333-8333-000000000001"
+
+WHAT = {
+    "a": "Ansible's floor: a task that does nothing, per host",
+    "b": "m365d_incidents, per host",
+    "c": "m365d_incidents as an ordinary module, per host",
+    "d": "ansible.builtin.uri, two tasks per host",
+    "e": "m365d_incidents, one task for all tenants",
+    "f": "hand-written asyncio script: the practical limit",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of a command, as the operating system accounts for it.
+
+    :param seconds: wall clock.
+    :param cpu: seconds of processor time, children included.
+    :param peak_mb: the largest resident set of any one process, MiB.
+    """
+
+    seconds: float
+    cpu: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The emulator and an inventory of its tenants."""
+
+    inventory: Path
+    pid: int
+
+    def cpu(self) -> float:
+        """Return the seconds of processor time that the emulator has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def cloud(name: str, *, tenants: int, incidents: int) -> Iterator[Cloud]:
+    """Start an emulator with that many tenants and write an inventory of them."""
+    directory = OUTPUT / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    scenario = {
+        "seed": 7,
+        "clock": "now",
+        "token_lifetime": 86000,
+        "defaults": {"security": {"alerts_per_incident": 2, "pool": 16}},
+        "home": {
+            "tenant_id": "11111111-1111-4111-8111-000000000001",
+            "domain": "partner.contoso.example",
+            "display_name": "Contoso Partner",
+        },
+        "generate": {"tenants": tenants, "incidents": incidents},
+        "apps": [
+            {
+                "display_name": "Reader",
+                "client_id": CLIENT_ID,
+                "permissions": ["MicrosoftGraph/SecurityIncident.Read.All"],
+                "consented": "all",
+            }
+        ],
+    }
+    path = directory / "scenario.yml"
+    path.write_text(yaml.safe_dump(scenario), encoding="utf-8")
+    state = directory / "state"
+    command = [sys.executable, "-m", "emulator", "--port", "0", "--scenario", str(path), "--state-dir", str(state)]
+    with (directory / "stderr.log").open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(command, cwd=ROOT / "tests", stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        assert process.stdout is not None
+        endpoints = json.loads(process.stdout.readline())
+        yield Cloud(_inventory(directory, endpoints), process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _inventory(directory: Path, endpoints: Mapping[str, Any]) -> Path:
+    hosts = {
+        f"tenant{number:05d}": {"m365d_tenant_id": tenant["tenant_id"]}
+        for number, tenant in enumerate(tenant for tenant in endpoints["tenants"] if not tenant["home"])
+    }
+    shared = {f"m365d_{name}": endpoints[name] for name in ("login_url", "graph_url", "defender_url", "ca_path")}
+    shared |= {
+        "m365d_client_id": CLIENT_ID,
+        "m365d_client_secret": endpoints["apps"][0]["client_secret"],
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
+    path = directory / "inventory.yml"
+    path.touch(mode=0o600)
+    path.write_text(yaml.dump({"customers": {"hosts": hosts, "vars": shared}}, Dumper=yaml.CSafeDumper), encoding="utf-8")
+    return path
+
+
+def measure(command: list[str], environment: Mapping[str, str]) -> Measured:
+    """Run a command to its end; what it prints goes to a file, since a terminal would be measured too."""
+    with (OUTPUT / "output.log").open("w", encoding="utf-8") as output:
+        begun = time.perf_counter()
+        process = subprocess.Popen(command, cwd=OUTPUT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        _pid, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        tail = (OUTPUT / "output.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a run: the same for all, with nothing of the user's own configuration."""
+    return {
+        "HOME": str(OUTPUT),
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
+        "ANSIBLE_CONFIG": str(OUTPUT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORKS": os.environ.get("BENCH_FORKS", "4"),
+        **more,
+    }
+
+
+def playbook(name: str, inventory: Path, **variables: str) -> list[str]:
+    """Return the command that runs one of the playbooks of this directory."""
+    extra = ["-e", json.dumps(variables)] if variables else []
+    return [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(PLAYBOOKS / f"{name}.yml"), *extra]
+
+
+def command_of(letter: str, inventory: Path) -> tuple[list[str], dict[str, str]]:
+    """Return command and environment of one of the runs that are compared."""
+    if letter == "f":
+        return [sys.executable, str(BENCH / "practical_limit.py"), str(inventory)], environment()
+    name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri", "e": "fleet"}[letter]
+    return playbook(name, inventory), environment(M365D_IN_PROCESS="0" if letter == "c" else "1")
+
+
+def compare(tenants: int, rounds: int, letters: str) -> dict[str, list[Measured]]:
+    """Run the contenders in turn, `rounds` times, against one emulator."""
+    runs: dict[str, list[Measured]] = {letter: [] for letter in letters}
+    with cloud("compare", tenants=tenants, incidents=10) as here:
+        for number in range(1, rounds + 1):
+            for letter in letters:
+                before = here.cpu()
+                runs[letter].append(measure(*command_of(letter, here.inventory)))
+                last = runs[letter][-1]
+                print(
+                    f"round {number} ({letter}) {last.seconds:8.2f} s  emulator {here.cpu() - before:6.2f} s CPU  {WHAT[letter]}",
+                    flush=True,
+                )
+    return runs
+
+
+def scale(tenants: int) -> dict[int, Measured]:
+    """Run the fleet task with a file as its destination for a tenth, for all and for ten times the tenants, 100 incidents each."""
+    found = {}
+    with cloud("scaling", tenants=10 * tenants, incidents=100) as here:
+        whole = yaml.load(here.inventory.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        for count in (max(1, tenants // 10), tenants, 10 * tenants):
+            part = here.inventory.with_name(f"inventory-{count}.yml")
+            part.touch(mode=0o600)
+            hosts = dict(list(whole["customers"]["hosts"].items())[:count])
+            part.write_text(yaml.dump({"customers": {**whole["customers"], "hosts": hosts}}, Dumper=yaml.CSafeDumper), encoding="utf-8")
+            before = here.cpu()
+            found[count] = measure(playbook("fleet", part, dest=str(OUTPUT / f"incidents-{count}.ndjson")), environment())
+            lines = sum(1 for _line in (OUTPUT / f"incidents-{count}.ndjson").open("rb"))
+            assert lines == count * 100, f"{lines} incidents for {count} tenants"
+            last = found[count]
+            emulator = here.cpu() - before
+            print(
+                f"{count:6d} tenants x 100 incidents: {last.seconds:8.2f} s, peak {last.peak_mb:.0f} MiB, emulator {emulator:.1f} s CPU",
+                flush=True,
+            )
+    return found
+
+
+def results_of(runs: Mapping[str, list[Measured]], scaling: Mapping[int, Measured], tenants: int) -> dict[str, Any]:
+    """Return the medians and the ratios that are promised."""
+    medians = {letter: statistics.median(run.seconds for run in measured) for letter, measured in runs.items()}
+
+    def ratio(over: str, under: str) -> float | None:
+        return round(medians[over] / medians[under], 3) if over in medians and under in medians else None
+
+    results: dict[str, Any] = {
+        "tenants": tenants,
+        "rounds": max((len(measured) for measured in runs.values()), default=0),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        **{letter: round(seconds, 3) for letter, seconds in medians.items()},
+        "host_loop_vs_noop": ratio("b", "a"),
+        "module_vs_host_loop": ratio("c", "b"),
+        "uri_vs_host_loop": ratio("d", "b"),
+        "fleet_vs_aiohttp": ratio("e", "f"),
+        "uri_vs_fleet": ratio("d", "e"),
+        "cpu_ms_per_tenant": {
+            letter: round(statistics.median(run.cpu for run in measured) / tenants * 1000, 2) for letter, measured in runs.items()
+        },
+    }
+    if scaling:
+        most, middle = scaling[10 * tenants], scaling[tenants]
+        results["time_10k_vs_1k"] = round(most.seconds / middle.seconds, 3)
+        results["peak_mb_10k"] = round(most.peak_mb, 1)
+        results["peak_10k_vs_1k"] = round(most.peak_mb / middle.peak_mb, 3)
+        results["scaling"] = {
+            str(count): {"seconds": round(run.seconds, 2), "peak_mb": round(run.peak_mb, 1)} for count, run in scaling.items()
+        }
+    return results
+
+
+def report(results: Mapping[str, Any]) -> str:
+    """Return the results as a table in Markdown."""
+    lines = [
+        f"{results['tenants']} tenants, median of {results['rounds']} rounds; {results['machine']}.",
+        "",
+        "| | run | seconds | CPU ms per tenant |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {letter} | {WHAT[letter]} | {results[letter]:.2f} | {results['cpu_ms_per_tenant'][letter]} |"
+        for letter in WHAT
+        if letter in results
+    ]
+    lines += ["", "| ratio | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in results.items() if "_vs_" in name or name == "peak_mb_10k"]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    tenants = int(os.environ.get("BENCH_TENANTS") or 1000)
+    rounds = int(os.environ.get("BENCH_ROUNDS") or 3)
+    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdef" if letter in WHAT)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    (OUTPUT / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
+    runs = compare(tenants, rounds, letters) if letters else {}
+    scaling = scale(tenants) if os.environ.get("BENCH_SCALING", "1") != "0" else {}
+    results = results_of(runs, scaling, tenants)
+    (OUTPUT / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    text = report(results)
+    (OUTPUT / "report.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
