@@ -157,23 +157,14 @@ def plan_query(query: IncidentQuery, *, api: str) -> Plan:
     :raises OptionError: for a value that cannot be written as an OData literal.
     """
     terms = TERMS[api]
-    filters = [_enum_filter(option, enum, getattr(query, option), terms) for option, enum in _ENUM_FILTERS if getattr(query, option)]
-    filters += [
-        _time_filter(option, key, operator, getattr(query, option), terms)
-        for option, key, operator in _TIME_FILTERS
-        if getattr(query, option)
-    ]
-    if query.assigned_to:
-        filters.append(_assignee_filter(query.assigned_to, terms))
-    if query.unassigned:
-        # Whether a cleared owner is null or empty there differs by service: never pushed.
-        filters.append(Filter("unassigned", None, lambda incident: not incident["assigned_to"]))
+    filters = [enum_filter(option, enum, getattr(query, option), terms) for option, enum in _ENUM_FILTERS if getattr(query, option)]
+    filters += [*time_filters(query, terms), *owner_filters(query.assigned_to, terms, unassigned=query.unassigned)]
     if query.tags:
         filters.append(_tags_filter(query.tags))
     if query.service_sources:
         filters.append(_source_filter(query.service_sources))
     if query.raw_filter:
-        filters.append(Filter("filter", f"({_without_controls('filter', query.raw_filter)})", lambda _incident: True))
+        filters.append(raw_filter(query.raw_filter))
     return Plan(tuple(filters))
 
 
@@ -196,28 +187,51 @@ def _without_controls(option: str, value: str) -> str:
     return value
 
 
-def _enum_filter(option: str, enum: str, values: tuple[str, ...], terms: ServiceTerms) -> Filter:
+def enum_filter(option: str, enum: str, values: tuple[str, ...], terms: ServiceTerms, *, key: str | None = None) -> Filter:
+    """Return the filter for any of some members of an enumeration.
+
+    :param key: key of the schema, where it is not the option's name.
+    """
+    key = key or option
     wanted = frozenset(member(enum, value) or "unknown" for value in values)
     literals = [terms.spelling(enum, name) for name in sorted(wanted)]
     odata = None
-    if option in terms.properties and all(literals):
-        tests = [f"{terms.properties[option]} eq {odata_text(option, literal or '')}" for literal in literals]
+    if key in terms.properties and all(literals):
+        tests = [f"{terms.properties[key]} eq {odata_text(option, literal or '')}" for literal in literals]
         odata = tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
-    return Filter(option, odata, lambda incident: incident[option] in wanted)
+    return Filter(option, odata, lambda found: found[key] in wanted)
+
+
+def time_filters(query: Any, terms: ServiceTerms) -> list[Filter]:
+    """Return the filters for the bounds that `query` has: its members created_since, created_until and so on."""
+    bounds = ((option, key, operator, getattr(query, option)) for option, key, operator in _TIME_FILTERS)
+    return [_time_filter(option, key, operator, instant, terms) for option, key, operator, instant in bounds if instant]
 
 
 def _time_filter(option: str, key: str, operator: str, instant: str, terms: ServiceTerms) -> Filter:
-    def _accepts(incident: Mapping[str, Any]) -> bool:
-        value = incident[key] or ""
+    def _accepts(found: Mapping[str, Any]) -> bool:
+        value = found[key] or ""
         return bool(value >= instant if operator == "ge" else value <= instant)
 
     return Filter(option, f"{terms.properties[key]} {operator} {instant}", _accepts)
 
 
-def _assignee_filter(name: str, terms: ServiceTerms) -> Filter:
-    wanted = name.casefold()
-    odata = f"{terms.properties['assigned_to']} eq {odata_text('assigned_to', name)}"
-    return Filter("assigned_to", odata, lambda incident: (incident["assigned_to"] or "").casefold() == wanted)
+def owner_filters(name: str | None, terms: ServiceTerms, *, unassigned: bool) -> list[Filter]:
+    """Return the filters for who something is assigned to, or for what is assigned to nobody."""
+    filters = []
+    if name:
+        wanted = name.casefold()
+        odata = f"{terms.properties['assigned_to']} eq {odata_text('assigned_to', name)}"
+        filters.append(Filter("assigned_to", odata, lambda found: (found["assigned_to"] or "").casefold() == wanted))
+    if unassigned:
+        # Whether a cleared owner is null or empty there differs by service: never pushed.
+        filters.append(Filter("unassigned", None, lambda found: not found["assigned_to"]))
+    return filters
+
+
+def raw_filter(text: str) -> Filter:
+    """Return the filter that the user wrote in the service's own terms."""
+    return Filter("filter", f"({_without_controls('filter', text)})", lambda _found: True)
 
 
 def _tags_filter(tags: tuple[str, ...]) -> Filter:
@@ -245,5 +259,9 @@ def local_plan(query: IncidentQuery) -> Plan:
     """
     if query.raw_filter:
         raise OptionError("filter cannot be applied to incidents that are read by id.", next_step="Leave out filter or incident_ids.")
-    plan = plan_query(query, api="graph")
+    return applied_here(plan_query(query, api="graph"))
+
+
+def applied_here(plan: Plan) -> Plan:
+    """Return a plan in which what another one leaves to the service is applied here too."""
     return Plan(tuple(Filter(entry.option, None, entry.accepts, entry.needs_alerts) for entry in plan.filters))
