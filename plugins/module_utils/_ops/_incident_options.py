@@ -20,15 +20,16 @@ from .._core.incidents.writers import FORMATS
 TIME_OPTIONS = ("created_since", "created_until", "updated_since", "updated_until")
 
 
-def _members(members: tuple[str, ...]) -> list[str]:
+def members_of(members: tuple[str, ...]) -> list[str]:
+    """Return the members of an enumeration that a user can mean."""
     return [name for name in members if name != "unknownFutureValue"]
 
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "status": {"type": "list", "elements": "str", "choices": _members(vocabulary.INCIDENT_STATUS)},
-    "severity": {"type": "list", "elements": "str", "choices": _members(vocabulary.SEVERITY)},
-    "classification": {"type": "list", "elements": "str", "choices": _members(vocabulary.CLASSIFICATION)},
-    "determination": {"type": "list", "elements": "str", "choices": _members(vocabulary.DETERMINATION)},
+    "status": {"type": "list", "elements": "str", "choices": members_of(vocabulary.INCIDENT_STATUS)},
+    "severity": {"type": "list", "elements": "str", "choices": members_of(vocabulary.SEVERITY)},
+    "classification": {"type": "list", "elements": "str", "choices": members_of(vocabulary.CLASSIFICATION)},
+    "determination": {"type": "list", "elements": "str", "choices": members_of(vocabulary.DETERMINATION)},
     "assigned_to": {"type": "str"},
     "unassigned": {"type": "bool", "default": False},
     "tags": {"type": "list", "elements": "str"},
@@ -73,12 +74,16 @@ def first_start(params: Mapping[str, Any], *, now: str) -> str | None:
     return None if params["max_age"] is None else shifted(now, -duration_seconds("max_age", params["max_age"]))
 
 
-def incident_query(params: Mapping[str, Any], *, now: str) -> IncidentQuery:
-    """Return the typed filters; a window that begins in the past and has no end ends now, once and for all pages."""
+def check_reading(params: Mapping[str, Any]) -> None:
+    """Raise `OptionError` for options of a reading that contradict each other, or make no sense."""
     if params["unassigned"] and params["assigned_to"]:
         raise OptionError("assigned_to and unassigned exclude each other.", next_step="Leave one of them out.")
     if params["limit"] is not None and params["limit"] < 1:
         raise OptionError(f"limit must be at least 1; got {params['limit']}.", next_step="Correct limit, or leave it out to read all.")
+
+
+def time_window(params: Mapping[str, Any], *, now: str) -> dict[str, str | None]:
+    """Return the bounds by option; a window that begins in the past and has no end ends now, once and for all pages."""
     times = {name: instant_option(name, params[name], now=now) if params[name] else None for name in TIME_OPTIONS}
     for what in ("created", "updated"):
         since, until = times[f"{what}_since"], times[f"{what}_until"]
@@ -86,21 +91,28 @@ def incident_query(params: Mapping[str, Any], *, now: str) -> IncidentQuery:
             times[f"{what}_until"] = until = max(now, since)
         if since and until and since > until:
             raise OptionError(f"{what}_since ({since}) is later than {what}_until ({until}).", next_step="Correct the window.")
+    return times
+
+
+def incident_query(params: Mapping[str, Any], *, now: str) -> IncidentQuery:
+    """Return the typed filters that the options describe."""
+    check_reading(params)
     return IncidentQuery(
-        status=_listed(params["status"]),
-        severity=_listed(params["severity"]),
-        classification=_listed(params["classification"]),
-        determination=_listed(params["determination"]),
+        status=listed(params["status"]),
+        severity=listed(params["severity"]),
+        classification=listed(params["classification"]),
+        determination=listed(params["determination"]),
         assigned_to=params["assigned_to"] or None,
         unassigned=params["unassigned"],
-        tags=_listed(params["tags"]),
-        service_sources=_listed(params["service_sources"]),
+        tags=listed(params["tags"]),
+        service_sources=listed(params["service_sources"]),
         raw_filter=(params["filter"] or "").strip() or None,
-        **times,
+        **time_window(params, now=now),
     )
 
 
-def _listed(values: Iterable[str] | None) -> tuple[str, ...]:
+def listed(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the values of a list option, without empty ones."""
     return tuple(value for value in values or () if value)
 
 
