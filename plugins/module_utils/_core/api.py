@@ -59,21 +59,23 @@ class ApiClient:
         repeatable: bool | None = None,
         returned_at_once: Collection[int] = (),
         deadline: float | None = None,
+        patience: float = 0.0,
     ) -> Response:
         """Send a request and return its answer when the status is 2xx.
 
         :param target: a path below `base_url`, or an absolute URL (a next link) of the same origin.
         :param returned_at_once: statuses whose error is raised without repeating the request first.
+        :param patience: see `Transport.send()`.
         :raises ForeignOrigin: when the URL or a redirect leaves the origin; nothing was sent there.
         :raises ServiceError: (or a subclass) when the service answered with an error.
         :raises TransportError: when no complete answer came.
         """
         url = self._own_url(target, attempted=attempted)
         token = self._get_token(False, None)
-        response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline)
+        response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline, patience)
         if response.status == 401:
             token = self._get_token(True, claims_challenge(response))
-            response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline)
+            response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline, patience)
         if 200 <= response.status < 300:
             return response
         if 300 <= response.status < 400:
@@ -96,6 +98,7 @@ class ApiClient:
         repeatable: bool | None,
         returned_at_once: Collection[int],
         deadline: float | None,
+        patience: float,
     ) -> Response:
         self.requests_sent += 1
         return self.transport.send(
@@ -109,6 +112,7 @@ class ApiClient:
             repeatable=repeatable,
             returned_at_once=returned_at_once,
             deadline=deadline,
+            patience=patience,
         )
 
     def _own_url(self, target: str, *, attempted: str) -> str:

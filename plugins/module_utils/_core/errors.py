@@ -180,4 +180,6 @@ class PermissionDenied(ServiceError):
 
 
 class Throttled(ServiceError):
-    """HTTP 429 that outlasted the deadline."""
+    """HTTP 429 that outlasted the deadline. `retry_after` is the wait that the service asked for, in seconds."""
+
+    retry_after: float | None = None

@@ -404,7 +404,7 @@ def throttled_error(response: Response) -> ServiceError:
     """Return the error for a 429 that outlasted the deadline."""
     wait = retry_after(response)
     when = f"in {wait:.0f} s" if wait is not None else "later"
-    return Throttled(
+    error = Throttled(
         "The service limits the number of requests, and the deadline was over before it would take the next one.",
         attempted=response.attempted,
         tenant_id=response.tenant_id,
@@ -415,3 +415,5 @@ def throttled_error(response: Response) -> ServiceError:
         next_step=f"Try again {when}, ask for less at a time, or raise deadline.",
         retryable=True,
     )
+    error.retry_after = wait
+    return error

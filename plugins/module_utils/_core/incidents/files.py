@@ -23,7 +23,7 @@ from typing import IO, Any, BinaryIO, Protocol
 
 from ..errors import OptionError, PartnerError
 from .rows import json_text
-from .writers import FORMATS, make_writer
+from .writers import FORMATS, Writer, make_writer
 
 _TENANT_MARK = "{tenant_id}"
 _SPOOL_BYTES = 1 << 20
@@ -99,7 +99,7 @@ class IncidentFile:
             raise OptionError(f"dest cannot be written: {exc}.", next_step="Choose a directory that exists and is writable.") from exc
         self._file: BinaryIO = os.fdopen(descriptor, "w+b")
         try:
-            self._writer = make_writer(self._file, self._format, raw=self._raw)
+            self._writer = self._open_writer(self._file)
         except PartnerError:
             self._discard()
             raise
@@ -117,6 +117,9 @@ class IncidentFile:
             raise OptionError(f"dest cannot be written: no file can be made in '{directory}'.", next_step="Choose a writable directory.")
         if os.path.lexists(self.path) and not self._force:
             raise _exists(self.path)
+
+    def _open_writer(self, file: BinaryIO) -> Writer:
+        return make_writer(file, self._format, raw=self._raw)
 
     def write(self, incident: Mapping[str, Any]) -> None:
         """Add one incident; raise `PartnerError` where the file system refuses."""
