@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Reads the alerts of a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .._argspec import shared_options
+from .._core.api import ApiClient
+from .._core.incidents.alerts import AlertIntake, AlertQuery, GraphAlerts, alerts_of, merged_away, plan_alerts
+from .._core.incidents.defender import RETIREMENT_DATE, DefenderIncidents
+from .._core.incidents.expansion import AdaptivePages, ExpansionMemory
+from .._core.incidents.graph import GraphIncidents
+from .._core.incidents.intake import Intake, ReadReport
+from .._core.incidents.pages import Backend
+from .._core.incidents.query import Plan
+from .._core.incidents.reader import IncidentReader, in_order, read_by_id
+from .._core.incidents.schema import Place
+from .._core.incidents.times import now_text
+from ._alert_options import ARGUMENT_SPEC, alert_query, checked_alert_ids
+from ._fleet import with_fleet
+from ._incident_options import TIME_OPTIONS, checked_ids
+from ._session import open_session
+from ._task import Operation, Outcome, Task
+from .incidents import count_by_severity, fleet_totals
+
+_RETIREMENT = (
+    f"api=defender uses the Microsoft Defender XDR API, which Microsoft retires on {RETIREMENT_DATE} (message centre MC1220762). "
+    "Use api=graph; the customer has to consent to MicrosoftGraph/SecurityAlert.Read.All for it."
+)
+
+
+def run(task: Task) -> Outcome:
+    """Run the operation `m365d_alerts` for one tenant."""
+    params = task.params
+    query = alert_query(params, now=now_text())
+    reading = _Reading(task, query)
+    session = open_session(task)
+    if reading.api == "defender":
+        task.warn(_RETIREMENT)
+    client = session.client(reading.api)
+    place = Place(tenant_id=session.tenant.tenant_id, portal_url=session.endpoints.portal_url)
+    alerts = reading.alerts(client, place)
+    report = reading.report
+    if not report.complete and task.places is None:
+        task.warn(f"Tenant {place.tenant_id}: this is not everything: {report.reason}.")
+    return Outcome(
+        {
+            "tenant_id": place.tenant_id,
+            "api": reading.api,
+            "consent_state": "ready",
+            "alerts": alerts,
+            "count": len(alerts),
+            "by_severity": count_by_severity(alerts),
+            "complete": report.complete,
+            "partial_reason": report.reason,
+            "not_found": reading.not_found,
+            "filters": {"pushed": reading.plan.pushed, "local": reading.plan.local, "odata": reading.plan.odata},
+            "window": {name: getattr(query, name) for name in TIME_OPTIONS},
+            "requests": client.requests_sent,
+        }
+    )
+
+
+class _Reading:
+    """The way in which the options ask for alerts: Graph's list of them, by id, or out of incidents."""
+
+    def __init__(self, task: Task, query: AlertQuery) -> None:
+        self._task = task
+        self._params: Mapping[str, Any] = task.params
+        self.api: str = task.params["api"]
+        self._alert_ids = checked_alert_ids(task.params["alert_ids"])
+        self._incident_ids = checked_ids(task.params["incident_ids"])
+        self._from_incidents = self.api == "defender" or self._incident_ids is not None
+        self.plan = plan_alerts(query, listed=not self._from_incidents and self._alert_ids is None)
+        self.report = ReadReport()
+        self.not_found: list[str] = []
+
+    def alerts(self, client: ApiClient, place: Place) -> list[dict[str, Any]]:
+        """Return the alerts, in order; of those that were asked for by id, in the order of the ids."""
+        if self._from_incidents:
+            return self._out_of_incidents(client, place)
+        source = AdaptivePages(GraphAlerts(client), wants_alerts=False)
+        intake = AlertIntake(source=source, plan=self.plan, place=place, include_alerts=False, raw=self._params["raw"], report=self.report)
+        if self._alert_ids is not None:
+            found, self.not_found = read_by_id(intake, self._alert_ids)
+            return found
+        reader = IncidentReader(source=source, intake=intake, plan=self.plan, order=self._params["order_by"], limit=self._params["limit"])
+        return reader.collect()
+
+    def _out_of_incidents(self, client: ApiClient, place: Place) -> list[dict[str, Any]]:
+        backend: Backend = DefenderIncidents(client) if self.api == "defender" else GraphIncidents(client)
+        source = AdaptivePages(backend, wants_alerts=True, memory=ExpansionMemory(self._task.run_directory))
+        intake = Intake(source=source, plan=Plan(()), place=place, include_alerts=True, raw=self._params["raw"], report=self.report)
+        incidents: Iterable[dict[str, Any]]
+        if self._incident_ids is not None:
+            incidents, self.not_found = read_by_id(intake, self._incident_ids)
+            for incident_id, successor in merged_away(incidents).items():
+                self._task.warn(f"Incident {incident_id} was merged into {successor}, which has its alerts.")
+        else:
+            incidents = IncidentReader(source=source, intake=intake, plan=intake.plan).read()
+        if self._alert_ids is None:
+            return self._limited(in_order(alerts_of(incidents, self.plan, raw=self._params["raw"]), self._params["order_by"]))
+        known = {alert["id"]: alert for alert in alerts_of(incidents, Plan(()), raw=self._params["raw"])}
+        self.not_found = [alert_id for alert_id in self._alert_ids if alert_id not in known]
+        found = [known[alert_id] for alert_id in self._alert_ids if alert_id in known]
+        return [alert for alert in found if self.plan.accepts(alert)]
+
+    def _limited(self, alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        limit = self._params["limit"]
+        if limit is not None and len(alerts) > limit:
+            self.report.lacks(f"there are more than the limit of {limit}")
+        return alerts[:limit]
+
+
+OPERATION = with_fleet(
+    Operation(
+        run=run,
+        argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
+        mutually_exclusive=(("alert_ids", "incident_ids"), ("alert_ids", "filter"), ("incident_ids", "filter"), ("alert_ids", "limit")),
+    ),
+    totals=fleet_totals,
+)
