@@ -23,7 +23,7 @@ from .._core.identity.select import credential_from_options
 from .._core.identity.source import TokenSource
 from .._core.identity.store import Store
 from .._core.identity.token import AccessToken
-from .._core.tenants import TenantInfo, check_allowed, detect_cloud, parse_tenant, remembered, resolve_tenant
+from .._core.tenants import TenantInfo, check_allowed, cloud_mismatch, detect_cloud, parse_tenant, remembered, resolve_tenant
 from .._core.transport import Transport, TransportSettings
 from ._task import Task
 
@@ -94,6 +94,9 @@ def open_session(task: Task) -> Session:
     info, endpoints = locate_tenant(tenant, params, transport=transport, store=tokens.cache.store)
     if is_auto:
         tokens = token_source(task, endpoints=endpoints, transport=transport)
+    mismatch = cloud_mismatch(info, endpoints)
+    if mismatch:
+        task.warn(mismatch)
     return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=info)
 
 

@@ -217,6 +217,24 @@ def test_a_token_that_is_none_leaves_nothing_to_believe() -> None:
     assert {found.outcome for found in verdict.checks[1:]} == {"skipped"}
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("payload a list", "its payload is not a JSON object"),
+        ("payload no JSON", "its payload is not JSON in base64url"),
+        ("duplicate claims", "its payload has the member 'tid' twice"),
+        ("duplicate members of the header", "its header has the member 'alg' twice"),
+        ("not a number", "its payload holds the number NaN"),
+        ("an infinite number", "its payload holds a number beyond all bounds"),
+        ("crit", "its header demands an extension (crit)"),
+        ("one megabyte", "more than 65536"),
+        ("two parts", "three parts"),
+    ],
+)
+def test_a_text_that_is_no_token_is_refused_with_the_reason(name: str, reason: str) -> None:
+    assert reason in check(HOSTILE[name][0]).checks[0].message
+
+
 @pytest.mark.parametrize("name", [name for name, (_value, expected) in HOSTILE.items() if expected & {"format", "algorithm"}])
 def test_no_key_is_asked_for_where_there_is_no_signature_worth_verifying(name: str) -> None:
     keys = Keys()
@@ -240,6 +258,7 @@ def test_no_value_of_a_claim_makes_the_contract_stumble(value: Any) -> None:
 
 
 def test_the_largest_token_still_counts_and_one_character_more_does_not() -> None:
+    assert LARGEST_TOKEN == 65536
     plain = len(f"{token(claims(x=''))}")
     fitting = token(claims(x="A" * ((LARGEST_TOKEN - plain) * 3 // 4 - 8)))
     assert len(fitting) <= LARGEST_TOKEN
@@ -315,6 +334,7 @@ def test_an_audience_is_compared_with_all_identifiers_of_the_same_api(audience: 
         pytest.param(CONTRACT, {"nbf": int(NOW) + 61}, {"not_before"}, id="skew-a-second-short"),
         pytest.param(changed(clock_skew=0), {}, set(), id="backdated-tokens-need-no-skew"),
         pytest.param(CONTRACT, {"exp": int(NOW) + 1}, set(), id="last-second"),
+        pytest.param(CONTRACT, {"exp": NOW + 0.5, "nbf": NOW - 0.5}, set(), id="times-may-have-fractions"),
         pytest.param(changed(allowed_roles=["Incident.Read.All"]), {}, set(), id="allowed"),
         pytest.param(
             changed(allowed_roles=["Incident.Read.All"]), {"roles": ["Incident.Read.All", "X"]}, {"allowed_roles"}, id="beyond-allowed"

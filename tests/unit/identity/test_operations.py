@@ -245,6 +245,14 @@ def test_the_cloud_is_asked_for_once_and_kept_for_the_run(run: Runner) -> None:
     assert done.result["resource"] == "https://graph.microsoft.us"
 
 
+def test_a_cloud_that_is_nearly_right_is_a_warning(run: Runner) -> None:
+    document = Answer(200, {"issuer": f"{LOGIN}/{TENANT}/v2.0", "tenant_region_sub_scope": "GCC"})
+    done = run(token.OPERATION, document, graph("A"), tenant_id="litware.com")
+    (warning,) = done.warnings
+    assert "lives in the cloud gcc, but cloud is global" in warning
+    assert run(token.OPERATION, tenant_id=TENANT).warnings == []
+
+
 def test_with_cloud_auto_a_wrong_credential_is_still_found_before_any_request(run: Runner) -> None:
     done = run(token.OPERATION, cloud="auto", client_secret="")
     assert isinstance(done.error, OptionError)

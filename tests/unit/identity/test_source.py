@@ -244,6 +244,31 @@ def test_what_is_wrong_on_this_machine_is_not_remembered(build: Build, tmp_path:
     assert bench.get().source == "network"
 
 
+def test_a_refusal_of_one_users_account_is_not_held_against_the_next_tenant(build: Build) -> None:
+    refused = diagnose(refusal(50076), tenant_id=TENANT)
+    refused.scope = "tenant"
+
+    @dataclass
+    class Account:
+        kind: str = "azure_cli"
+        fingerprint: str = "account"
+        material: bytes | None = None
+        asked: int = 0
+
+        def validate(self) -> None:
+            return
+
+        def acquire(self, request: TokenRequest) -> Grant:
+            self.asked += 1
+            raise refused
+
+    bench = build(credential=Account(), client_id="")
+    for _tenant in range(2):
+        with pytest.raises(CredentialError):
+            bench.get()
+    assert bench.source.credential.asked == 2  # type: ignore[attr-defined]
+
+
 def test_errors_that_the_service_calls_passing_are_tried_again(build: Build) -> None:
     passing = Answer(400, refusal(90033, "temporarily_unavailable"))
     bench = build(passing, passing, *issued("1"))

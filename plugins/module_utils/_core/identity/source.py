@@ -136,7 +136,9 @@ class TokenSource:
         try:
             grant = self._patiently(request)
         except CredentialError as error:
-            if error.code:  # said by the service; what is found offline costs no request to find again
+            # Said by the service about the credential: what is found offline costs no request to find again, and what a
+            # tenant says about one user's account says nothing about the next tenant.
+            if error.code and error.scope == "credential":
                 self.cache.note_refusal(key, error)
             raise
         obtained_at = self._now()
