@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,16 @@ DOCUMENTED = """
 
 def test_every_documented_code_has_a_diagnosis() -> None:
     assert {int(code) for code in DOCUMENTED.split()} == set(DIAGNOSES)
+
+
+def test_the_guide_lists_every_code_under_its_state() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "docsite" / "rst" / "guide_tokens.rst"
+    listed = {
+        int(code): state
+        for state, codes in re.findall(r"\* - ``(\w+)``\n     - [^\n]*\n     - ([\d, ]+)\n", guide.read_text(encoding="utf-8"))
+        for code in codes.split(",")
+    }
+    assert listed == {code: found.state for code, found in DIAGNOSES.items()}
 
 
 @pytest.mark.parametrize("code", sorted(DIAGNOSES))
