@@ -235,13 +235,19 @@ def test_what_was_found_out_about_a_tenant_is_kept_for_half_a_day() -> None:
         assert len(session.requests) == requests
 
 
+class OneRecord(MemoryStore):
+    """A store that holds the same record under every name."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        super().__init__()
+        self.record = record
+
+    def read(self, name: str, material: bytes | None) -> dict[str, Any] | None:
+        return self.record
+
+
 def test_a_record_about_a_tenant_that_cannot_be_understood_is_a_miss() -> None:
     for record in ({"found_at": 1000.0, "info": {"odd": 1}}, {"found_at": "x", "info": {}}, {"info": {}}):
-
-        class Odd(MemoryStore):
-            def read(self, name: str, material: bytes | None, *, record: dict[str, Any] = record) -> dict[str, Any] | None:
-                return record
-
         transport, session, _clock = scripted_transport(Answer(200, document()))
-        remembered(Odd(), "contoso.com", find=lambda t=transport: discover_tenant("contoso.com", GLOBAL, t), now=lambda: 1000.0)
+        remembered(OneRecord(record), "contoso.com", find=lambda t=transport: discover_tenant("contoso.com", GLOBAL, t), now=lambda: 1000.0)
         assert len(session.requests) == 1
