@@ -23,7 +23,7 @@ GATES := @$(PYTHON) tests/tools/run_gates.py
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator bench test test-fast test-matrix unit integration molecule sanity lint build docs clean distclean
+.PHONY: help demo emulator bench test test-fast test-matrix unit integration hostile molecule sanity lint build docs clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=/path/to/python3]    (now: $(PYTHON), Python $(VERSION))"
@@ -55,6 +55,11 @@ unit: ## unit tests with coverage
 
 integration: ## playbooks against the emulator
 	$(GATES) integration
+
+hostile: ## SEEDS=n runs of incremental reading against a service that does its worst (FIRST=n: where to begin)
+	$(SETUP) dev
+	@cd tests && PYTHONPATH="$(CURDIR)/build/collections:$(CURDIR)/tests" $(CURDIR)/$(DEV)/python -m integration.hostile \
+		--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1)
 
 molecule: ## the molecule scenario against the emulator
 	$(GATES) molecule
