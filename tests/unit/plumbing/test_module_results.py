@@ -38,10 +38,9 @@ def test_a_fault_names_the_tenant_of_the_error_else_the_one_of_the_options() -> 
 
 
 def test_a_defect_tells_where_it_happened_and_hides_what_looks_like_a_secret() -> None:
-    try:
+    with pytest.raises(RuntimeError) as caught:
         raise RuntimeError("client_secret=4f8~canary and eyJhbGciOiJub25lIn0.eyJhIjoxfQ.c2ln")
-    except RuntimeError as exc:
-        result = defect_of(exc)
+    result = defect_of(caught.value)
     assert result["msg"].startswith("Unexpected RuntimeError (test_module_results.py, line ")
     for text in result.values():
         assert "canary" not in str(text)
