@@ -175,6 +175,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             if (value := variable_value(option.variable, variables=variables, templar=self._templar)) is not None
         }
         self.set_options(var_options=values, direct=given)
+        unknown = sorted(set(given) - set(self.get_options()))
+        if unknown:
+            raise AnsibleLookupError(f"m365d_token: unknown options: {', '.join(unknown)}.")
         options = {name: plain(value) for name, value in self.get_options().items() if value is not None and name != "_terms"}
         # Which credential of the environment counts depends on the other options, so those that Ansible took are taken back first.
         names = [option.name for option in CREDENTIAL_OPTIONS]

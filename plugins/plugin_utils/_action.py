@@ -20,7 +20,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleActionFail
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
@@ -70,7 +71,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         with self._task_environment() if here else contextlib.nullcontext():
             arguments = self._arguments(variables, environ=os.environ if here else {})
             if here and not self._needs_process(variables):
-                outcome = self._run_here(arguments)
+                outcome = self._run_here(arguments, variables)
             else:
                 outcome = self._run_module(arguments, variables, here=here)
         return self._keep_secret(merge_hash(result, outcome))
@@ -133,7 +134,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             required_by={name: list(names) for name, names in operation.required_by.items()},
         )
 
-    def _run_here(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _run_here(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         """Validate the options as `AnsibleModule` does, run the operation, and return what a real module would."""
         validation = self._validator().validate(arguments)
         params = validation.validated_parameters
@@ -151,7 +152,8 @@ class OperationAction(ActionBase):  # type: ignore[misc]
                 notify=self._display.display if _WATCHED else _discard,
             )
             result = self._outcome(task)
-        result["invocation"] = {"module_args": params}
+        if _injects_invocation(variables):
+            result["invocation"] = {"module_args": params}
         if warnings:
             result["warnings"] = list(dict.fromkeys(warnings))
         if validation._deprecations:
@@ -245,6 +247,14 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             # Before ansible-core 2.19 the list of a loop's results is hidden only where the task says so.
             self._task.no_log = True
         return result
+
+
+def _injects_invocation(variables: Mapping[str, Any]) -> bool:
+    """Tell whether results show their options: a setting since ansible-core 2.21, always before."""
+    try:
+        return bool(C.config.get_config_value("INJECT_INVOCATION", variables=dict(variables)))
+    except AnsibleError:
+        return True
 
 
 def _deprecation(item: Mapping[str, Any]) -> dict[str, Any]:

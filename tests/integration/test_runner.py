@@ -294,10 +294,16 @@ def test_a_warning_is_shown_without_the_secret_in_it(customers: Ansible) -> None
 
 
 def test_the_invocation_shows_the_options_without_secrets(customers: Ansible) -> None:
-    run = customers.playbook(play("- name: seen\n  contoso.probe.probe:"), "-vvv")
+    shown = {"ANSIBLE_INJECT_INVOCATION": "1"}
+    run = customers.playbook(play("- name: seen\n  contoso.probe.probe:"), "-vvv", environment=shown)
     assert '"module_args"' in run.output
     assert f'"tenant_id": "{FABRIKAM}"' in run.output
     assert '"client_secret": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in run.output
+
+
+def test_results_hold_the_invocation_where_those_of_other_modules_do(customers: Ansible) -> None:
+    run = customers.playbook(play("- name: own\n  contoso.probe.probe:\n- name: other\n  ansible.builtin.ping:", hosts="northwind"))
+    assert ("invocation" in run.result("own")) is ("invocation" in run.result("other"))
 
 
 SECRET_RESULTS = """
