@@ -108,21 +108,28 @@ AlertEvidence
 """,
         required=("alert_ids",),
     ),
-    "incident_context": ReadyQuery(
-        "Which other alerts share an account, a device or a file with an incident, by the ids of its alerts (AlertEvidence).",
+    "incident_entities": ReadyQuery(
+        "Which accounts, devices, addresses and files an incident involves, by the ids of its alerts (AlertEvidence).",
         """\
-let involved = AlertEvidence | where AlertId in (alert_ids);
-let accounts = involved | where isnotempty(AccountObjectId) | distinct AccountObjectId;
-let devices = involved | where isnotempty(DeviceId) | distinct DeviceId;
-let files = involved | where isnotempty(SHA256) | distinct SHA256;
 AlertEvidence
-| where AccountObjectId in (accounts) or DeviceId in (devices) or SHA256 in (files)
-| where not(AlertId in (alert_ids))
-| summarize FirstSeen = min(Timestamp), LastSeen = max(Timestamp), Accounts = make_set(AccountUpn, 50),
-    Devices = make_set(DeviceName, 50), Files = make_set(FileName, 50) by AlertId, Title, Severity
-| order by LastSeen desc
+| where AlertId in (alert_ids)
+| summarize Alerts = dcount(AlertId), FirstSeen = min(Timestamp), LastSeen = max(Timestamp)
+    by EntityType, AccountUpn, AccountObjectId, DeviceName, DeviceId, RemoteIP, RemoteUrl, FileName, SHA256
+| order by Alerts desc, EntityType asc
 """,
         required=("alert_ids",),
+    ),
+    "related_alerts": ReadyQuery(
+        "Which other alerts involve one of some accounts, devices, files or addresses (AlertEvidence), as incident_entities finds them.",
+        """\
+AlertEvidence
+| where AccountObjectId in (account_ids) or DeviceId in (device_ids) or SHA256 in (hashes) or RemoteIP in (addresses)
+| where not(AlertId in (known_alert_ids))
+| summarize FirstSeen = min(Timestamp), LastSeen = max(Timestamp), Accounts = make_set(AccountUpn, 50),
+    Devices = make_set(DeviceName, 50), Files = make_set(FileName, 50), Addresses = make_set(RemoteIP, 50) by AlertId, Title, Severity
+| order by LastSeen desc
+""",
+        {"account_ids": [], "device_ids": [], "hashes": [], "addresses": [], "known_alert_ids": []},
     ),
 }
 
