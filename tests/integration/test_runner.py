@@ -108,6 +108,13 @@ def test_the_worker_runs_the_operation_only_where_it_may(customers: Ansible, pat
     assert in_worker == {"plain": path == "in_process", "other user": False, "variable says no": False, "variable says yes": True}
 
 
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_what_an_operation_imports_is_loaded_once_before_workers_fork(customers: Ansible, path: str, strategy: str) -> None:
+    run = customers.playbook(play("- name: all\n  contoso.probe.probe:", hosts="customers"), environment={"ANSIBLE_STRATEGY": strategy})
+    processes = {result["imported_in"] for result in run.results("all")}
+    assert (processes == {run.process}) is (path == "in_process")
+
+
 def test_a_switch_that_is_no_boolean_is_refused_by_name(customers: Ansible) -> None:
     run = customers.playbook(play("- name: odd\n  contoso.probe.probe:\n  vars: {m365d_in_process: perhaps}"))
     assert "m365d_in_process must be a boolean" in run.result("odd")["msg"]

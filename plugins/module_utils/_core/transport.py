@@ -106,8 +106,14 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
-@lru_cache(maxsize=16)
 def _tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
+    """Return the TLS context for a file of authorities; without one, for those that the environment names, else certifi's."""
+    path = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    return _tls_context_of(path, validate_certs)
+
+
+@lru_cache(maxsize=16)
+def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
     """Return the TLS context; cached, since loading the authorities costs some 20 ms and workers inherit it by fork."""
     context: ssl.SSLContext = urllib3.util.ssl_.create_urllib3_context()
     if not validate_certs:
@@ -116,7 +122,6 @@ def _tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
         return context
     context.check_hostname = True
     context.verify_mode = ssl.CERT_REQUIRED
-    path = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
     try:
         if os.path.isdir(path):
             context.load_verify_locations(capath=path)

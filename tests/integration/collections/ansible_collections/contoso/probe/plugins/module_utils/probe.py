@@ -14,6 +14,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import shar
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
 
+IMPORTED_IN = os.getpid()
 SECRET_TEXT = "-".join(("returned", "canary", "0815"))
 
 
@@ -40,6 +41,7 @@ def run(task: Task) -> Outcome:
         "check_mode": task.check_mode,
         "environment": {name: value for name, value in os.environ.items() if name.startswith("PROBE_")},
         "options": {name: value for name, value in params.items() if value is not None},
+        "imported_in": IMPORTED_IN,
         "parent": os.getppid(),
         "run_directory": task.run_directory,
         "run_directory_mode": oct(os.stat(task.run_directory).st_mode & 0o777) if task.run_directory else None,
