@@ -17,13 +17,14 @@ ifeq ($(VERSION),)
 $(error $(PYTHON) does not run: name another with make PYTHON=/path/to/python3)
 endif
 DEV := .cache/venvs/$(VERSION)/dev/bin
+TOOLS := .cache/venvs/$(VERSION)/tools/bin
 SETUP := @$(PYTHON) tests/tools/environments.py
 GATES := @$(PYTHON) tests/tools/run_gates.py
 # A user's own Python path must not leak into what runs here.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo emulator bench test test-fast test-matrix unit integration hostile molecule sanity lint build docs clean distclean
+.PHONY: help demo emulator bench test test-fast test-matrix unit integration hostile molecule sanity lint build changelog docs clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=/path/to/python3]    (now: $(PYTHON), Python $(VERSION))"
@@ -72,6 +73,10 @@ lint: ## all static checks but sanity
 
 build: ## the collection's tarball, in build/dist
 	$(GATES) build
+
+changelog: ## write CHANGELOG.md for the version in galaxy.yml from the fragments and the plugins
+	$(SETUP) tools
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(TOOLS)/python tests/tools/write_changelog.py
 
 docs: ## the documentation as a web site, in build/docs
 	$(GATES) docs
