@@ -68,7 +68,8 @@ def test_a_token_that_satisfies_the_contract_passes_every_check(value: str) -> N
     assert verdict.signature == "verified"
     assert verdict.permissions == ("Incident.Read.All",)
     assert [found.name for found in verdict.checks] == list(CHECKS)
-    assert {found.name for found in verdict.checks if found.outcome == "skipped"} == {"lifetime", "allowed_roles", "forbidden_roles"}
+    outcomes = {found.name: found.outcome for found in verdict.checks}
+    assert outcomes == {name: "skipped" if name in ("lifetime", "allowed_roles", "forbidden_roles") else "passed" for name in CHECKS}
 
 
 def test_a_v2_token_is_checked_by_its_own_claims_and_keys() -> None:
@@ -268,7 +269,8 @@ def test_the_largest_token_still_counts_and_one_character_more_does_not() -> Non
 
 def test_a_key_that_is_bound_to_another_issuer_proves_nothing() -> None:
     keys = Keys(issuer="https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0")
-    assert failed(check(token(v2_claims()), keys=keys)) == {"signature"}
+    verdict = check(token(v2_claims()), keys=keys)
+    assert (verdict.signature, failed(verdict)) == ("invalid", {"signature"})
 
 
 def test_keys_that_cannot_be_had_fail_the_signature_without_calling_it_invalid() -> None:
@@ -292,9 +294,36 @@ def test_a_token_of_microsoft_graph_is_unchecked_and_says_why() -> None:
     assert failed(check(value)) == {"signature", "audience", "required_roles"}
 
 
+def test_a_token_of_microsoft_graph_without_that_format_is_verified_like_any_other() -> None:
+    contract, payload = changed(resource=GRAPH, required_roles=[]), claims(aud=GRAPH)
+    assert check(token(payload), contract).signature == "verified"
+    forged = check(token(payload, key="stranger"), contract)
+    assert (forged.signature, failed(forged)) == ("invalid", {"signature"})
+
+
+def test_what_a_check_found_is_shown_shortened() -> None:
+    def actual(**changes: Any) -> Any:
+        return next(found.actual for found in check(token(claims(**changes))).checks if found.name == "issuer")
+
+    assert actual(iss=None) is None
+    assert actual(iss="x" * 500) == "x" * 200
+    assert actual(iss=["a"]) == "['a']"
+
+
+def test_a_check_says_in_a_sentence_what_it_is_about() -> None:
+    verdict = check(token(claims(iss="x", tid="x", appid="x")))
+    assert [found.message for found in verdict.failed] == [
+        "The issuer is not the one expected.",
+        "The tenant is not the one expected.",
+        "The app is not the one expected.",
+    ]
+    roles = {found.message for value in (None, ["A"]) for found in check(token(claims(roles=value))).checks if found.name == "roles"}
+    assert roles == {"There are no roles.", "The roles are well formed."}
+
+
 def test_without_keys_the_claims_are_read_and_the_signature_is_called_unchecked() -> None:
     verdict = CONTRACT.check(token(key="stranger"), None, now=NOW)
-    assert (verdict.signature, failed(verdict)) == ("unchecked", set())
+    assert (verdict.signature, failed(verdict), verdict.outcome("signature")) == ("unchecked", set(), "skipped")
 
 
 def test_the_current_time_is_used_where_none_is_given() -> None:
@@ -352,7 +381,10 @@ def test_an_audience_is_compared_with_all_identifiers_of_the_same_api(audience: 
     ],
 )
 def test_a_contract_demands_what_it_says(contract: Contract, changes: dict[str, Any], expected: set[str]) -> None:
-    assert failed(check(token({name: value for name, value in {**claims(), **changes}.items() if value is not None}), contract)) == expected
+    verdict = check(token({name: value for name, value in {**claims(), **changes}.items() if value is not None}), contract)
+    assert failed(verdict) == expected
+    assert [found.name for found in verdict.checks] == list(CHECKS)
+    assert {found.outcome for found in verdict.checks} <= {"passed", "failed", "skipped"}
 
 
 def test_a_message_names_what_is_missing_and_what_is_too_much() -> None:
