@@ -10,7 +10,10 @@ reader's own one.
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+import re
+from urllib.parse import quote, urlsplit, urlunsplit
+
+_HAS_TENANT = re.compile(r"^[^#]*[?&]tid=[^&#]")
 
 
 def portal_link(given: str | None, *, portal_url: str, kind: str, object_id: str | None, tenant_id: str) -> str | None:
@@ -23,16 +26,16 @@ def portal_link(given: str | None, *, portal_url: str, kind: str, object_id: str
         return with_tenant(given, tenant_id)
     if not object_id:
         return None
-    return with_tenant(f"{portal_url.rstrip('/')}/{kind}/{quote(object_id, safe='')}", tenant_id)
+    return f"{portal_url.rstrip('/')}/{kind}/{quote(object_id, safe='')}?tid={quote(tenant_id, safe='')}"
 
 
 def with_tenant(url: str, tenant_id: str) -> str:
     """Return `url` with `tid` in its query; one that is there already stays, and so does what is no URL."""
+    if _HAS_TENANT.search(url):
+        return url
     try:
         parts = urlsplit(url)
     except ValueError:
         return url
-    if any(name == "tid" for name, _value in parse_qsl(parts.query, keep_blank_values=False)):
-        return url
-    query = "&".join(part for part in (parts.query, urlencode({"tid": tenant_id})) if part)
+    query = "&".join(part for part in (parts.query, f"tid={quote(tenant_id, safe='')}") if part)
     return urlunsplit(parts._replace(query=query))

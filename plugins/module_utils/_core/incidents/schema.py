@@ -148,7 +148,14 @@ def version_of(source: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _read(source: Mapping[str, Any], fields: Mapping[str, tuple[Reader, tuple[str, ...]]]) -> dict[str, Any]:
-    return {key: reader(first_of(source, *names)) for key, (reader, names) in fields.items()}
+    found: dict[str, Any] = {}
+    for key, (reader, names) in fields.items():
+        value = source.get(names[0])
+        # The loop over the other names costs more than the lookup: it is entered only where it can find something.
+        if value is None and len(names) > 1:
+            value = first_of(source, *names[1:])
+        found[key] = reader(value)
+    return found
 
 
 def _comment(source: Mapping[str, Any]) -> dict[str, Any]:
