@@ -32,7 +32,7 @@ from environments import COLLECTIONS, ROOT, link_collection
 
 HOME = ROOT / "build" / "demo"
 SCENARIO = ROOT / "tests" / "emulator" / "scenarios" / "demo.yml"
-RUN_SECONDS = 240
+RUN_SECONDS = 420
 # What the demo's customers come to, by what they do.
 EXPECTED_STATES: Mapping[str, str] = {
     "wingtip": "not_consented",
