@@ -5,8 +5,9 @@
 
     python tests/tools/write_changelog.py
 
-antsibull-changelog lists new plugins once, when a version is released, and then leaves the list alone. Until a version is published it grows,
-so this takes its entry apart into one fragment and has it made again, with the fragments that came since. The date stays that of the first time.
+antsibull-changelog lists new plugins once, when a version is released, and then leaves the list alone. Until a version is
+published it grows, so this takes its entry apart into one fragment and has it made again, with the fragments that came since.
+The date stays that of the first time.
 """
 
 from __future__ import annotations
