@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,6 +137,15 @@ def test_the_window_holds_whichever_service_answers(world: Any, api: str) -> Non
     assert all("2026-10-20" <= row["Timestamp"] <= "2026-10-23T00:00:00.0000000Z" for row in rows)
 
 
+@pytest.mark.parametrize("name", READY_QUERIES)
+def test_a_ready_query_takes_a_window_on_the_defender_api_too(world: Any, name: str) -> None:
+    source, session = served("defender", world())
+    parameters = {"alert_ids": ["da1"]} if READY_QUERIES[name].required else {}
+    _rows, report = read(source, ready_query=name, parameters=parameters, timespan="2026-10-20/P1D")
+    assert report.complete
+    assert "| where Timestamp >= datetime(2026-10-20T00:00:00.0000000Z)" in session.bodies[0]["Query"]
+
+
 @pytest.mark.parametrize(
     "query", ["print 1", "AlertInfo | join AlertEvidence on AlertId", "let x = AlertEvidence; AlertInfo", "union AlertInfo, AlertEvidence"]
 )
@@ -228,3 +238,15 @@ def test_a_query_may_stand_in_a_file(tmp_path: Any) -> None:
     path = tmp_path / "query.kql"
     path.write_text("\ufeffAlertInfo // ä\n", encoding="utf-8")
     assert hunt(query_file=str(path)).query.text == "AlertInfo // ä\n"
+
+
+def test_the_guide_and_the_module_name_every_ready_query() -> None:
+    root = Path(__file__).resolve().parents[3]
+    guide = (root / "docs/docsite/rst/guide_hunting.rst").read_text(encoding="utf-8")
+    module = (root / "plugins/modules/m365d_hunting.py").read_text(encoding="utf-8")
+    for name, query in READY_QUERIES.items():
+        assert f"``{name}``" in guide
+        assert f"      - V({name}) - " in module
+        names = [f"C({parameter})" for parameter in (*query.required, *query.defaults)]
+        line = next(line for line in module.splitlines() if f"O(ready_query={name}) takes" in line)
+        assert all(parameter in line for parameter in names)

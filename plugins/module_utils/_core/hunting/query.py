@@ -101,16 +101,14 @@ class Query:
 
     def why_not_row_wise(self) -> str | None:
         """Return why the results of parts of the window would not add up to the result of the whole, None where they do."""
-        for start, end in self._statements[:-1]:
-            match = _LET.match(self.code, start, end)
-            if not match or _binds_rows(match[2]):
-                return "a statement before the query proper may bind rows"
+        if self._binds_rows:
+            return "a statement before the query proper may bind rows"
         final = self._final_code
         if "|" in _nested(final):
             return "it holds a query within the query"
         if _LOOKS_AROUND.search(final):
             return "it looks at other rows"
-        if any(name not in self.parameters for name in _SUBQUERY.findall(final)):
+        if self._lists_of_rows:
             return "it compares with a list that may be rows"
         body = final[: order.start()] if (order := _TIME_ORDER.search(final)) else final
         if order and _REASSIGNED.search(body):
@@ -132,18 +130,20 @@ class Query:
     def is_single_table(self) -> bool:
         """Whether limiting the first table limits all that the query reads."""
         others = {"join", "lookup", "union", "search", "find", "externaldata", "materialize", "table", "toscalar"}
-        simple = not _nested(self._final_code).count("|") and not _SUBQUERY.search(self._final_code)
-        return self._source_end is not None and simple and len(self._statements) == 1 and not others & self.words
+        simple = "|" not in _nested(self._final_code) and not self._lists_of_rows and not self._binds_rows
+        return self._source_end is not None and simple and not others & self.words
 
     # -- writing -----------------------------------------------------------------------------------------------------------------
 
     def within(self, window: Window) -> Query:
-        """Return the query limited to a window: after its first table, unless the query does it by itself."""
+        """Return the query limited to a window: after its first table, unless the query does it by itself.
+
+        A query that cannot be limited, see `why_not_limited()`, comes back as it is.
+        """
         condition = None if self.uses_window else window.condition(TIME_COLUMN)
-        if condition is None:
-            return self
         place = self._source_end
-        assert place is not None, "the caller has asked why_not_limited()"  # noqa: S101
+        if condition is None or place is None:
+            return self
         return Query(f"{self.text[:place]} | where {condition} {self.text[place:]}", self.parameters)
 
     def limited_to(self, rows: int) -> Query:
@@ -172,6 +172,17 @@ class Query:
     def _final_code(self) -> str:
         start, end = self._statements[-1]
         return self.code[start:end]
+
+    @property
+    def _binds_rows(self) -> bool:
+        """Whether a statement before the query proper may bind rows to a name."""
+        lets = (_LET.match(self.code, start, end) for start, end in self._statements[:-1])
+        return any(match is None or _may_be_rows(match[2]) for match in lets)
+
+    @property
+    def _lists_of_rows(self) -> bool:
+        """Whether a value is compared with a list that may be rows; parameters are not."""
+        return any(name not in self.parameters for name in _SUBQUERY.findall(self._final_code))
 
     @property
     def _let_names(self) -> list[str]:
@@ -213,7 +224,7 @@ def _nested(code: str) -> str:
     return "".join(character for _place, character, depth in _depths(code) if depth > 0)
 
 
-def _binds_rows(code: str) -> bool:
+def _may_be_rows(code: str) -> bool:
     """Whether what `let` binds may be rows: it names something that is neither a function nor a constant, or has a body."""
     if "|" in code or "{" in code or _LOOKS_AROUND.search(code) or re.search(r"\btable\s*\(", code):
         return True
