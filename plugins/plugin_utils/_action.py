@@ -28,7 +28,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import environment_options
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import TransportSettings, prepare_tls
 from ansible_collections.m365d.partner.plugins.module_utils._module import RUN_DIRECTORY_ENV, SECRET_MARK, defect_of, failure_of, result_of
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Task
@@ -141,7 +141,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         secrets: set[str] = set(validation._no_log_values)
         warnings: list[str] = [f"{item['option']}: both the option and its alias {item['alias']} are set." for item in validation._warnings]
         if validation.error_messages:
-            result = self._invalid(validation)
+            result = self._invalid(validation, arguments)
         else:
             task = Task(
                 params=params,
@@ -174,12 +174,14 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             result[SECRET_MARK] = True
         return result
 
-    def _invalid(self, validation: Any) -> dict[str, Any]:
+    def _invalid(self, validation: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the result of a task whose options do not fit, in the same words as any other foreseeable fault."""
         error = validation.errors[0]
         message = error.msg
         if isinstance(error, UnsupportedError):
             message = f"Unsupported parameters for ({self._task.action}) module: {message}"
-        return {"failed": True, "msg": message}
+        fault = OptionError(f"{message.rstrip('.')}.", next_step=f"Correct the option; ansible-doc {self._task.action} describes it.")
+        return failure_of(fault, arguments)
 
     def _run_module(self, arguments: dict[str, Any], variables: dict[str, Any], *, here: bool) -> dict[str, Any]:
         """Run the real module over the task's connection and return its result."""
@@ -187,6 +189,10 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         if self._task.async_val and not self._task.no_log:
             self._refuse_secret_in_background(arguments)
         if here:
+            validation = self._validator().validate(arguments)
+            if validation.error_messages:
+                refused: dict[str, Any] = remove_values(self._invalid(validation, arguments), set(validation._no_log_values))
+                return refused
             variables = with_own_python(variables, delegate_to=self._task.delegate_to)
         with self._shared_run_directory(here and not self._task.async_val):
             result: dict[str, Any] = self._execute_module(module_args=dict(arguments), task_vars=variables, wrap_async=background)
