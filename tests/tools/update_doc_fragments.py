@@ -53,7 +53,8 @@ _BESIDE: Mapping[str, Mapping[str, Any]] = {
         "requirements": ["python >= 3.10", "requests", "msal", "PyJWT[crypto]"],
         "notes": [
             "A tenant is not a machine. Where nobody chose a connection for its host (by C(ansible_connection), C(ansible_host), the"
-            " keyword C(connection) or delegation), the work is done on the controller and no host is logged in to.",
+            " keyword C(connection) or delegation), the work is done on the controller and no host is logged in to. The result of a"
+            " background job (C(async) with C(poll=0)) of such a host is fetched with C(delegate_to=localhost).",
             "Each shared option can be set for a host or group as a variable with the prefix C(m365d_), for example C(m365d_client_id), and"
             " most of them as an environment variable with the prefix E(M365D_). The order is: task, C(module_defaults), variable,"
             " E(M365D_), the variables of the Azure SDKs (E(AZURE_CLIENT_ID) and its kin), default.",
