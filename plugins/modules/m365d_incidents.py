@@ -281,14 +281,16 @@ EXAMPLES = r"""
     status: [active]
   register: legacy
 
-- name: "SIEM: what is new since the last run, as one file, and remember where it ended"
+# The next run knows the cursor only where facts outlive a run: set fact_caching to jsonfile, with fact_caching_connection, in ansible.cfg.
+# Without that, every run starts anew at max_age.
+- name: "SIEM: what is new since the last run, as one file for each customer, and remember where it ended"
   block:
     - name: Write what was not written yet
       m365d.partner.m365d_incidents:
         cursor: "{{ m365d_incident_cursor | default({}) }}"
         max_age: 7d
         include_alerts: true
-        dest: "/var/spool/siem/incidents-{{ now(utc=true).strftime('%Y%m%dT%H%M%S') }}.ndjson"
+        dest: "/var/spool/siem/incidents-{{ inventory_hostname }}-{{ now(utc=true).strftime('%Y%m%dT%H%M%S') }}.ndjson"
       register: news
 
     - name: Remember where it ended, in the fact cache

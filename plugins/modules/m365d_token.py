@@ -172,6 +172,7 @@ EXAMPLES = r"""
 
 - name: Authenticate with a certificate, only ever for the tenants of this list
   m365d.partner.m365d_token:
+    auth_method: certificate # counts also where the inventory has a client secret
     client_certificate_path: /etc/m365d/partner.pem
     allowed_tenants: "{{ groups['customers'] | map('extract', hostvars, 'm365d_tenant_id') | list }}"
 
