@@ -16,8 +16,8 @@ description:
   - Each alert has its own outcome. What fails with one does not keep the others from being tried; the task then fails and
     RV(alerts) says what became of each. Only what would fail with every alert (a missing permission, a refused credential, a service
     that does not answer) ends the task early.
-  - The app needs the permission C(MicrosoftGraph/SecurityAlert.ReadWrite.All). The Defender XDR API has no alerts to write, so that there
-    is no option C(api).
+  - The app needs the permission C(MicrosoftGraph/SecurityAlert.ReadWrite.All). The Defender XDR API has no alerts to write. O(api)
+    is accepted, so that the defaults of the action group can hold it, but not used.
 options:
   alert_id:
     description:
@@ -118,6 +118,7 @@ extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
   - m365d.partner.auth
+  - m365d.partner.api
   - m365d.partner.attributes
   - m365d.partner.attributes.writer
   - m365d.partner.attributes.actiongroup_m365d

@@ -19,6 +19,7 @@ description:
     it.
   - Needs the Microsoft Graph permission C(Application.ReadWrite.OwnedBy) for apps that the caller itself creates and owns, else
     C(Application.ReadWrite.All).
+  - What is written lies in Microsoft Graph. O(api) is accepted, so that the defaults of the action group can hold it, but not used.
 options:
   state:
     description:
@@ -120,6 +121,7 @@ extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
   - m365d.partner.auth
+  - m365d.partner.api
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
   - m365d.partner.attributes.platform

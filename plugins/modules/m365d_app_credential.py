@@ -15,8 +15,10 @@ description:
     but Ansible does not show it, at any verbosity. Store the value at once, in a vault for example.
   - A secret cannot be changed. Where the one of that name is about to end, another of the same name is added, and the old one works until
     its end, so that nothing breaks while the new value is handed out.
+  - The value of a secret that exists cannot be returned again. Such a task changes nothing, and RV(secret_available) is V(false).
   - After a secret was added, no fault makes the task fail and lose its value. What could not be checked is a warning.
   - Needs the Microsoft Graph permission C(Application.ReadWrite.OwnedBy) for apps that the caller owns, else C(Application.ReadWrite.All).
+  - What is written lies in Microsoft Graph. O(api) is accepted, so that the defaults of the action group can hold it, but not used.
 options:
   state:
     description:
@@ -87,6 +89,7 @@ extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
   - m365d.partner.auth
+  - m365d.partner.api
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
   - m365d.partner.attributes.platform
@@ -112,12 +115,17 @@ EXAMPLES = r"""
     renew_before_days: 30
   register: credential
 
-- name: Store a new value where it is kept
+# The directory must exist, on the controller, beside the inventory. Ansible loads *.yml files in it as variables of the group customers.
+# The value is encrypted with the vault password of this run.
+- name: Store a new value where the next run finds it
   ansible.builtin.copy:
-    content: "{{ credential.secret_text | ansible.builtin.vault(vault_password) }}"
-    dest: group_vars/customers/m365d_client_secret.vault
+    content: |
+      m365d_client_secret: !vault |
+        {{ lookup('m365d.partner.m365d_vault_encrypt', credential.secret_text) | indent(2) }}
+    dest: "{{ inventory_dir }}/group_vars/customers/m365d_client_secret.yml"
     mode: "0600"
   when: credential.secret_available
+  delegate_to: localhost
   no_log: true
 
 - name: Have a secret that ends with the contract, and clear away those that have ended
@@ -196,6 +204,8 @@ hint:
 secret_available:
   description:
     - Whether RV(secret_text) is returned, that is whether a secret was added just now.
+    - V(false) for a secret that was there before. Its value was returned when it was added and cannot be returned again. Where it is lost,
+      remove the secret with O(state=absent) and have another added.
   returned: success
   type: bool
 secret_text:

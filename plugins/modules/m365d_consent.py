@@ -22,6 +22,7 @@ description:
     as it can grant itself anything.
   - In the tenant of a customer the customer consents, with the link of M(m365d.partner.m365d_consent_url). There this module is for callers
     that the customer gave these permissions.
+  - What is written lies in Microsoft Graph. O(api) is accepted, so that the defaults of the action group can hold it, but not used.
 options:
   state:
     description:
@@ -58,6 +59,7 @@ extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
   - m365d.partner.auth
+  - m365d.partner.api
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
   - m365d.partner.attributes.platform
@@ -97,7 +99,7 @@ EXAMPLES = r"""
     app_id: 33333333-3333-4333-8333-000000000001
   check_mode: true
   register: consent
-  failed_when: consent.drift.missing or consent.drift.undeclared
+  failed_when: (consent.drift.missing + consent.drift.undeclared) | length > 0
 
 - name: Revoke one permission
   m365d.partner.m365d_consent:

@@ -11,8 +11,8 @@ short_description: Make the consent links for customers
 version_added: 0.1.0
 description:
   - Makes the link with which an administrator of a customer lets the app into the customer's tenant, for one tenant or for many.
-  - Works offline. It makes no request, needs no credential and changes nothing. The options of authentication other than O(client_id) are
-    accepted, so that the defaults of the action group can hold them, but not used.
+  - Works offline. It makes no request, needs no credential and changes nothing. The options of authentication other than O(client_id),
+    and O(api), are accepted, so that the defaults of the action group can hold them, but not used.
   - What the customer's browser brings back to O(redirect_uri) proves nothing. C(admin_consent=True) can stand beside an error, and
     C(tenant) can be forged. Check C(state), then look at a token of that tenant with M(m365d.partner.m365d_token).
 options:
@@ -26,7 +26,8 @@ options:
     description:
       - The customer's tenant, by GUID or by a domain that is verified in it. The link works for that tenant alone, which is safer.
       - Without it, the link works for an administrator of any organization.
-      - V(common) is refused with O(form=v2_admin_consent), and V(consumers) always.
+      - Names that stand for no particular tenant (V(common), V(organizations), V(consumers)) are refused, here and in O(tenants). Leave the
+        tenant out to get the link for any organization.
     type: str
   tenants:
     description:
@@ -77,6 +78,7 @@ extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
   - m365d.partner.auth
+  - m365d.partner.api
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d
   - m365d.partner.attributes.platform

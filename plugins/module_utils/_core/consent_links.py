@@ -61,21 +61,19 @@ class ConsentLink:
     resource: str | None
 
 
-def check_tenant(text: str, form: Form) -> str | None:
-    """Return the tenant that a link is pinned to, or None for any.
+def check_tenant(text: str) -> str:
+    """Return the tenant that a link is pinned to.
 
-    :raises OptionError: for `consumers`, for `common` with the v2 form, and for what is neither GUID nor domain.
+    :raises OptionError: for a name that stands for no particular tenant, and for what is neither GUID nor domain.
     """
     tenant = text.strip()
     name = tenant.lower()
-    if name == "consumers" or (name == "common" and form == "v2_admin_consent"):
-        raise OptionError(
-            f"The consent page of the form {form} does not exist for '{tenant}'.",
-            tenant_id=tenant,
-            next_step="Give the customer's tenant id, or leave it out: the link is then for any organisation (organizations).",
-        )
     if name in _NOBODYS_TENANTS:
-        return name
+        raise OptionError(
+            f"'{tenant}' stands for no particular tenant.",
+            tenant_id=tenant,
+            next_step="Give the customer's tenant id, or leave it out: the link is then for an administrator of any organisation.",
+        )
     if is_guid(tenant):
         return name
     if _DOMAIN.fullmatch(tenant):

@@ -30,7 +30,7 @@ def run(task: Task) -> Outcome:
 
 OPERATION = Operation(
     run=run,
-    argument_spec={**shared_options("connection", "tenant", "auth"), **KIND.argument_spec()},
+    argument_spec={**shared_options("connection", "tenant", "auth", "api"), **KIND.argument_spec()},
     mutually_exclusive=KIND.alternatives(),
     required_one_of=KIND.alternatives(),
 )

@@ -288,7 +288,7 @@ def _capital(text: str) -> str:
 
 OPERATION = Operation(
     run=run,
-    argument_spec={**shared_options("connection", "tenant", "auth"), **ARGUMENT_SPEC},
+    argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
     mutually_exclusive=(("unique_name", "app_id"),),
     required_one_of=(("name", "unique_name", "app_id"),),
 )

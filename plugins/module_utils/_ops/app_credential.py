@@ -157,11 +157,6 @@ def _present(task: Task, session: Session, client: GraphClient, wanted: _Wanted,
     result["secret_available"] = new is not None
     if new:
         result["secret_text"] = new.text
-    if good:
-        task.warn(
-            f"The secret '{good.name}' of the app {holder.app_id} exists (until {format_time(good.end)}); its value was returned "
-            "when it was added and cannot be returned again. If it is lost, remove it with state=absent first."
-        )
     return Outcome(result, changed=bool(planned or expired), diff=diff, secret=new is not None)
 
 
@@ -280,7 +275,7 @@ def _view(secrets: list[Secret]) -> dict[str, Any]:
 
 OPERATION = Operation(
     run=run,
-    argument_spec={**shared_options("connection", "tenant", "auth"), **ARGUMENT_SPEC},
+    argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
     mutually_exclusive=(("app_id", "app_object_id"), ("name", "key_id"), ("lifetime_days", "end_date_time")),
     required_one_of=(("app_id", "app_object_id"),),
     required_if=(("state", "present", ("name",)), ("state", "absent", ("name", "key_id"), True)),

@@ -254,5 +254,5 @@ def _result(
 
 OPERATION = Operation(
     run=run,
-    argument_spec={**shared_options("connection", "tenant", "auth"), **ARGUMENT_SPEC},
+    argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
 )

@@ -45,7 +45,7 @@ def run(task: Task) -> Outcome:
     form: Form = params["form"]
     if params["form"] == "auto":
         form = consent_links.choose_form(redirect_uri=params["redirect_uri"], resources=resources)
-    tenants = _tenants(task, form)
+    tenants = _tenants(task)
     _check_state(task, tenants)
     _advise(task, form, resources)
     links = [
@@ -82,7 +82,7 @@ def _resources(params: Mapping[str, Any]) -> list[str]:
     return [params["resource"]] if params["resource"] else from_permissions
 
 
-def _tenants(task: Task, form: Form) -> list[str | None]:
+def _tenants(task: Task) -> list[str | None]:
     params = task.params
     if params["tenants"] is None:
         given = [params["tenant_id"]] if params["tenant_id"] else []
@@ -90,7 +90,7 @@ def _tenants(task: Task, form: Form) -> list[str | None]:
             return [None]
     else:
         given = params["tenants"]
-    tenants = [consent_links.check_tenant(text, form) for text in given]
+    tenants = [consent_links.check_tenant(text) for text in given]
     unique = list(dict.fromkeys(tenants))
     if not tenants:
         task.warn("tenants is empty: no link was made.")
@@ -168,7 +168,7 @@ def _entry(link: ConsentLink) -> dict[str, Any]:
 
 OPERATION = Operation(
     run=run,
-    # Of authentication, client_id alone is used. The others are taken so that the defaults of the action group can hold them.
-    argument_spec={**shared_options("connection", "tenant", "auth"), **ARGUMENT_SPEC},
+    # Of authentication, client_id alone is used, and api not at all. They are taken so that the defaults of the action group can hold them.
+    argument_spec={**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC},
     mutually_exclusive=(("state", "state_secret"),),
 )

@@ -72,7 +72,6 @@ SEED = f"client_id={APP_ID}&response_type=code&sso_reload=true"
         pytest.param(
             {
                 "form": "v2_admin_consent",
-                "tenant_id": "organizations",
                 "permissions": ["MicrosoftGraph/SecurityIncident.Read.All"],
                 "redirect_uri": "https://portal.azure.com",
                 "state": STATE,
@@ -212,9 +211,12 @@ def test_a_state_that_can_be_guessed_is_warned_about() -> None:
         ({"client_id": PLACEHOLDER}, "stands for no app"),
         (
             {"form": "v2_admin_consent", "tenant_id": "common", "resource": "MicrosoftGraph", "redirect_uri": "https://x.example"},
-            "does not exist for",
+            "stands for no particular tenant",
         ),
-        ({"tenant_id": "consumers"}, "does not exist for"),
+        ({"tenant_id": "common"}, "stands for no particular tenant"),
+        ({"tenant_id": " Organizations "}, "stands for no particular tenant"),
+        ({"tenant_id": "consumers"}, "stands for no particular tenant"),
+        ({"tenants": [CUSTOMER, "common"]}, "stands for no particular tenant"),
         ({"tenant_id": "not a domain"}, "neither a tenant id"),
         ({"tenant_id": "contoso"}, "neither a tenant id"),
         ({"tenant_id": "-contoso.example"}, "neither a tenant id"),
