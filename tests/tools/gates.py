@@ -357,12 +357,16 @@ def molecule_steps() -> list[Step]:
     copy = make_copy("molecule")
     home = CACHE / "molecule-home"
     home.mkdir(parents=True, exist_ok=True)
+    # Molecule remembers what it prepared, also of a run that was cut short; this run prepares for itself.
+    state = CACHE / "molecule-state"
+    shutil.rmtree(state, ignore_errors=True)
     return [
         Step(
             command=(binary("tools", "molecule"), "test", "--scenario-name", "default"),
             cwd=copy / "extensions",
             env={
                 "HOME": str(home),
+                "MOLECULE_EPHEMERAL_DIRECTORY": str(state),
                 "ANSIBLE_COLLECTIONS_PATH": str(collections_path(copy)),
                 "M365D_EMULATOR_PYTHON": binary("dev", "python"),
                 "M365D_EMULATOR_SOURCE": str(copy / "tests"),

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from environments import ROOT, SetupError, ensure
+from environments import ROOT, SetupError, ensure, locked
 from gates import EXTRA_GATES, GATES, LOGS, Counts, Gate, GateError, Step, gate_environment, usable_path
 
 # Far above what any gate takes; a gate that hangs must not take the whole run with it.
@@ -101,7 +101,12 @@ class Processes:
 
 
 def run_gate(gate: Gate, processes: Processes) -> Outcome:
-    """Run the steps of one gate until one fails."""
+    """Run the steps of one gate until one fails; wait while another run of this checkout has the same gate in hand."""
+    with locked(LOGS / f"{gate.name}.lock"):
+        return _run_steps(gate, processes)
+
+
+def _run_steps(gate: Gate, processes: Processes) -> Outcome:
     started = time.monotonic()
     log = LOGS / f"{gate.name}.log"
     ok = True

@@ -71,7 +71,7 @@ def test_types_and_values_have_one_form_whichever_service_answered(api: str) -> 
     types = ["datetime", "string", "int", "long", "bool", "real", "guid", "dynamic", "timespan"]
     assert report.columns == tuple(Column(f"c{number}", kind) for number, kind in enumerate(types))
     assert rows == [dict(zip([name for name, _kind in columns], EXPECTED, strict=True)), dict.fromkeys(row)]
-    assert type(rows[0]["c4"]) is bool
+    assert isinstance(rows[0]["c4"], bool)
     assert report.seconds == (0.25 if api == "defender" else None)
 
 
