@@ -26,7 +26,7 @@ LOGS = ROOT / "build" / "test"
 # A developer's own settings must not decide a test's outcome, and a developer's own credentials must not reach one.
 DROPPED_PREFIXES = ("ANSIBLE_", "AZURE_", "M365D_", "MOLECULE_", "GALAXY_", "COVERAGE_", "PYTEST_")
 DROPPED_NAMES = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MYPYPATH")
-# Unit tests share nothing; the machine that counts has two cores.
+# Tests share nothing between workers; the machine that counts has two cores.
 TWO_WORKERS = ("--numprocesses", "2")
 LOOPBACK = "localhost,127.0.0.1,::1"
 
@@ -176,8 +176,8 @@ def unit_fast_steps() -> list[Step]:
 
 
 def integration_steps() -> list[Step]:
-    """Real ansible-playbook runs against the emulator."""
-    return pytest_steps("integration", "tests/integration")
+    """Real ansible-playbook runs against the emulator; each worker has an emulator, and a file's tests stay together."""
+    return pytest_steps("integration", "tests/integration", *TWO_WORKERS, "--dist", "loadfile", "--durations=15")
 
 
 # --- static checks ---------------------------------------------------------------------------------------------------------------------
