@@ -52,6 +52,7 @@ _value:
   description:
     - The consent state with RV(ignore:tenant_id), RV(ignore:consent_state), RV(ignore:roles), RV(ignore:missing_roles),
       RV(ignore:unread_resources), RV(ignore:next_step), RV(ignore:reason) and RV(ignore:error).
+    - RV(ignore:unread_roles) are required ones of RV(ignore:unread_resources). Whether they are granted is not known.
   type: dictionary
 """
 
@@ -59,6 +60,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.m365d.partner.plugins.plugin_utils._policy import canonical
 from ansible_collections.m365d.partner.plugins.plugin_utils._untrusted import untrusted
 
 _STATES = frozenset(
@@ -108,6 +110,7 @@ def consent_summary(result: Mapping[str, Any], required: Sequence[str] = (), dec
     if not isinstance(result, Mapping):
         raise AnsibleFilterError("consent_summary needs the result of m365d_consent_info.")
     error: Mapping[str, Any] = result.get("error") or {}
+    required, declared = canonical("required", required), canonical("declared", declared)
     roles = list(result.get("roles") or [])
     unread = _unread(result, required)
     missing = [permission for permission in required if permission not in roles and permission.partition("/")[0] not in unread]
@@ -120,6 +123,7 @@ def consent_summary(result: Mapping[str, Any], required: Sequence[str] = (), dec
             "roles": roles,
             "missing_roles": missing,
             "unread_resources": unread,
+            "unread_roles": [permission for permission in required if permission.partition("/")[0] in unread],
             "next_step": _next_step(result, error, state, missing, declared),
             "reason": error.get("message") or result.get("msg") or "",
             "error": error or None,

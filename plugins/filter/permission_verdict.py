@@ -11,6 +11,10 @@ version_added: 0.1.0
 description:
   - Compares the permissions that the app declares, the roles that the tenant's tokens carry, and a policy.
   - A tenant whose tokens cannot be read is V(unknown), never V(compliant), whatever else was found.
+  - Names are read as the modules read them, so that V(SecurityIncident.Read.All) alone means the permission of Microsoft Graph. Case does
+    not matter.
+  - Fails for what cannot be a permission, and for a name that differs from a known one by a typo. What is merely not known is compared as
+    it is written, and a finding of the kind V(not_known) says so.
 options:
   _input:
     description:
@@ -64,18 +68,14 @@ _value:
   type: dictionary
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.m365d.partner.plugins.plugin_utils._policy import canonical, matches, policy
 from ansible_collections.m365d.partner.plugins.plugin_utils._untrusted import untrusted
 
 _READABLE = frozenset({"consented_without_roles", "missing_roles", "ready"})
-
-
-def _matches(permission: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(permission, pattern) for pattern in patterns)
 
 
 def _finding(kind: str, permission: str, message: str) -> dict[str, str]:
@@ -92,9 +92,9 @@ def _violations(
         if permission not in granted and permission.partition("/")[0] not in unread
     ]
     for permission in granted:
-        if _matches(permission, forbidden):
+        if matches(permission, forbidden):
             found.append(_finding("forbidden", permission, f"{permission} is granted and forbidden."))
-        elif allowed and permission not in required and not _matches(permission, allowed):
+        elif allowed and permission not in required and not matches(permission, allowed):
             found.append(_finding("not_allowed", permission, f"{permission} is granted and not on the list of what is allowed."))
     return found
 
@@ -119,7 +119,10 @@ def permission_verdict(
     granted = [str(role) for role in summary.get("roles") or []]
     unread = [str(name) for name in summary.get("unread_resources") or []]
     readable = summary["consent_state"] in _READABLE and not unread
-    violations = _violations(granted, required, allowed, forbidden, unread)
+    declared, required = canonical("declared", declared), canonical("required", required)
+    confirmed = {*granted, *declared, *required}
+    may, may_not = policy("allowed", allowed, confirmed=confirmed), policy("forbidden", forbidden, confirmed=confirmed)
+    violations = _violations(granted, required, may.patterns, may_not.patterns, unread)
     notes = [
         _finding(
             "declared_not_granted", permission, f"{permission} is declared by the app and not granted: the customer must consent again."
@@ -131,6 +134,12 @@ def permission_verdict(
         _finding("granted_not_declared", permission, f"{permission} is granted and no longer declared by the app.")
         for permission in granted
         if declared and permission not in declared
+    ]
+    notes += [
+        _finding(
+            "not_known", permission, f"{permission} of the policy is not known here and was compared as it is written: check its spelling."
+        )
+        for permission in dict.fromkeys([*may.unknown, *may_not.unknown])
     ]
     if not readable:
         cause = summary.get("reason") or f"the tenant is {summary['consent_state']}"

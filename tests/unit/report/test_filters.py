@@ -86,6 +86,14 @@ def test_a_summary_of_nothing_is_an_error_and_not_a_state(result: Any) -> None:
         (READY, {"required": [GRAPH_ROLE, DEFENDER_ROLE]}, "compliant", []),
         (READY, {"required": ["MicrosoftGraph/Other.Read.All"]}, "violation", ["missing"]),
         (READY, {"forbidden": ["*/Incident.*"]}, "violation", ["forbidden"]),
+        (READY, {"forbidden": ["SecurityIncident.Read.All"]}, "violation", ["forbidden"]),
+        (READY, {"forbidden": ["microsoftgraph/securityincident.read.all"]}, "violation", ["forbidden"]),
+        (READY, {"forbidden": ["SecurityIncident.*"]}, "violation", ["forbidden"]),
+        (READY, {"forbidden": ["Microsoft Graph/*"]}, "violation", ["forbidden"]),
+        (READY, {"forbidden": ["MicrosoftGraph/Calls.Initiate.All"]}, "compliant", ["not_known"]),
+        (READY, {"forbidden": ["MicrosoftGraph/SecurityIncidnt.*"]}, "compliant", ["not_known"]),
+        (READY, {"required": ["SecurityIncident.Read.All"]}, "compliant", []),
+        (READY, {"allowed": ["SecurityIncident.Read.All", DEFENDER_ROLE]}, "compliant", []),
         (READY, {"allowed": ["MicrosoftGraph/*"]}, "violation", ["not_allowed"]),
         (READY, {"allowed": ["MicrosoftGraph/*"], "required": [DEFENDER_ROLE]}, "compliant", []),
         (READY, {"declared": [GRAPH_ROLE]}, "compliant", ["granted_not_declared"]),
@@ -101,6 +109,29 @@ def test_a_tenant_is_judged_by_the_policy_and_never_compliant_when_unread(
     judged = permission_verdict(consent_summary(result), **policy)
     assert judged["verdict"] == verdict
     assert sorted(finding["kind"] for finding in judged["findings"]) == sorted(kinds)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"forbidden": ["MicrosoftGraph/SecurityIncidnt.Read.All"]}, f"forbidden.*Did you mean {GRAPH_ROLE}"),
+        ({"allowed": ["MicrosoftThreatProtection/Incident.ReadAll"]}, f"allowed.*Did you mean {DEFENDER_ROLE}"),
+        ({"forbidden": ["SecurityIncidnt.Read.All"]}, f"forbidden.*{GRAPH_ROLE}"),
+        ({"forbidden": ["MicrosoftGrap/*"]}, "Did you mean MicrosoftGraph"),
+        ({"forbidden": ["MicrosoftGraph/"]}, "not a permission"),
+    ],
+)
+def test_a_typo_in_the_policy_is_refused_with_the_nearest_and_never_compliant(policy: dict[str, list[str]], said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=said):
+        permission_verdict(consent_summary(READY), **policy)
+
+
+@pytest.mark.parametrize("state", ["not_licensed", "ready"])
+def test_a_required_role_of_a_resource_that_was_not_read_is_named_as_not_known(state: str) -> None:
+    result = info(state, GRAPH_ROLE, refused=(NAMES[1],)) if state != "ready" else READY
+    summary = consent_summary(result, required=["SecurityIncident.Read.All", DEFENDER_ROLE])
+    assert summary["missing_roles"] == []
+    assert summary["unread_roles"] == ([] if state == "ready" else [DEFENDER_ROLE])
 
 
 def incident(severity: str, number: int = 1) -> dict[str, Any]:
