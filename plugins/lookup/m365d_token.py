@@ -153,7 +153,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]
 
         :raises AnsibleLookupError: for a foreseeable fault, with the sentence that the module would give.
         """
-        options = self._collect_options(variables or {}, plain(kwargs))
+        try:
+            options = self._collect_options(variables or {}, plain(kwargs))
+        except PartnerError as error:
+            raise AnsibleLookupError(str(error)) from None
         what = options.pop("result")
         tenants = [str(term) for term in plain(list(terms))] or [options.get("tenant_id")]
         if what != "all" and options["fail_on"] == "never":

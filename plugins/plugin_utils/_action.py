@@ -69,11 +69,12 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         here = self._place_on_controller(variables)
         with self._task_environment() if here else contextlib.nullcontext():
-            arguments = self._arguments(variables, environ=os.environ if here else {})
-            if here and not self._needs_process(variables):
-                outcome = self._run_here(arguments, variables)
-            else:
-                outcome = self._run_module(arguments, variables, here=here)
+            try:
+                arguments = self._arguments(variables, environ=os.environ if here else {})
+                in_process = here and not self._needs_process(variables)
+            except PartnerError as error:
+                return merge_hash(result, failure_of(error, plain(self._task.args)))
+            outcome = self._run_here(arguments, variables) if in_process else self._run_module(arguments, variables, here=here)
         return self._keep_secret(merge_hash(result, outcome))
 
     def _place_on_controller(self, variables: Mapping[str, Any]) -> bool:

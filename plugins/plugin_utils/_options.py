@@ -17,10 +17,14 @@ from typing import Any
 
 from ansible import errors as ansible_errors
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.parsing.vault import AnsibleVaultError
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_NAME, VARIABLE_PREFIX
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import CredentialError
 
 IN_PROCESS_VARIABLE = f"{VARIABLE_PREFIX}in_process"
 IN_PROCESS_ENV = IN_PROCESS_VARIABLE.upper()
+
+_TENANT_VARIABLE = BY_NAME["tenant_id"].variable
 
 # Raised by ansible-core 2.19 and later where a template comes to `omit`; before it, a placeholder text is returned.
 _Omitted: type[Exception] = getattr(ansible_errors, "AnsibleValueOmittedError", LookupError)
@@ -57,6 +61,7 @@ def options_from_variables(names: Iterable[str], *, given: Mapping[str, Any], va
     :param given: the options of the task; a variable does not replace them.
     :param templar: Ansible's templar; variables arrive as templates.
     :raises AnsibleUndefinedVariable: where a variable refers to one that does not exist.
+    :raises CredentialError: where one is vaulted and this run cannot decrypt it.
     """
     found: dict[str, Any] = {}
     for name in names:
@@ -69,14 +74,43 @@ def options_from_variables(names: Iterable[str], *, given: Mapping[str, Any], va
 
 
 def variable_value(name: str, *, variables: Mapping[str, Any], templar: Any) -> Any:
-    """Return the plain value of a variable, or None where it is not set or omitted."""
+    """Return the plain value of a variable, or None where it is not set or omitted.
+
+    :raises CredentialError: where it is vaulted and this run cannot decrypt it.
+    """
     if name not in variables:
         return None
     try:
         value = plain(templar.template(variables[name]))
     except _Omitted:
         return None
+    except ansible_errors.AnsibleError as exc:
+        if not _is_undecryptable(exc):
+            raise
+        raise CredentialError(
+            f"The variable {name} is vaulted, or refers to one that is, and this run cannot decrypt it.",
+            tenant_id=None if name == _TENANT_VARIABLE else _tenant_of(variables, templar=templar),
+            next_step="Give the vault's password: set ANSIBLE_VAULT_PASSWORD_FILE (again in each new shell), or add --ask-vault-pass.",
+        ) from exc
     return None if isinstance(value, str) and value == variables.get("omit") else value
+
+
+def _is_undecryptable(exc: BaseException | None) -> bool:
+    """Tell whether a vault without its password is the cause; since ansible-core 2.19 the error of a template wraps it."""
+    while exc is not None:
+        if isinstance(exc, AnsibleVaultError) or "undecryptable" in str(exc):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
+
+
+def _tenant_of(variables: Mapping[str, Any], *, templar: Any) -> str | None:
+    """Return the tenant of the host, as far as it can be told, for a diagnosis."""
+    try:
+        tenant = variable_value(_TENANT_VARIABLE, variables=variables, templar=templar)
+    except (ansible_errors.AnsibleError, CredentialError):
+        return None
+    return None if tenant is None else str(tenant)
 
 
 def wants_in_process(*, variables: Mapping[str, Any], templar: Any, environ: Mapping[str, str]) -> bool:

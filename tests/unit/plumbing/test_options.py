@@ -13,6 +13,9 @@ from typing import Any
 
 import ansible.template
 import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import AnsibleVaultError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import CredentialError
 from ansible_collections.m365d.partner.plugins.plugin_utils._options import options_from_variables, plain, variable_value, wants_in_process
 
 
@@ -128,3 +131,42 @@ def test_the_variable_decides_before_the_environment_whether_the_worker_may_run_
 def test_a_switch_that_is_no_boolean_is_an_error() -> None:
     with pytest.raises(TypeError, match="perhaps"):
         wants_in_process(variables={}, templar=Templar({}), environ={"M365D_IN_PROCESS": "perhaps"})
+
+
+class LockedTemplar(Templar):
+    """A templar without the vault's password, as ansible-core raises it: bare before 2.19, wrapped since."""
+
+    def __init__(self, variables: Mapping[str, Any], *, wrapped: bool, word: str = "vaulted") -> None:
+        super().__init__(variables)
+        self.wrapped = wrapped
+        self.word = word
+
+    def template(self, value: Any) -> Any:
+        if value != self.word:
+            return super().template(value)
+        try:
+            raise AnsibleVaultError("Attempting to decrypt but no vault secrets found.")
+        except AnsibleVaultError as exc:
+            if not self.wrapped:
+                raise
+            raise AnsibleError("Error rendering template.") from exc
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("tenant", ["fabrikam.example", "vaulted", None])
+def test_a_vaulted_variable_without_the_password_names_itself_the_tenant_and_the_remedy(wrapped: bool, tenant: str | None) -> None:
+    variables = {"m365d_client_secret": "vaulted", **({"m365d_tenant_id": tenant} if tenant else {})}
+    with pytest.raises(CredentialError, match="The variable m365d_client_secret is vaulted") as caught:
+        options_from_variables(["client_secret"], given={}, variables=variables, templar=LockedTemplar(variables, wrapped=wrapped))
+    assert caught.value.tenant_id == (None if tenant == "vaulted" else tenant)
+    assert "ANSIBLE_VAULT_PASSWORD_FILE" in str(caught.value)
+    assert "--ask-vault-pass" in str(caught.value)
+
+
+def test_any_other_error_of_a_template_stays_what_it_is() -> None:
+    class Broken(Templar):
+        def template(self, value: Any) -> Any:
+            raise AnsibleError(f"cannot render {value}")
+
+    with pytest.raises(AnsibleError, match="cannot render x"):
+        variable_value("m365d_cloud", variables={"m365d_cloud": "x"}, templar=Broken({}))
