@@ -5,8 +5,10 @@
 
     python tests/tools/run_emulator.py [--port N] [--scenario FILE] [--state-dir DIR]
 
-Writes two files beside the emulator's own state, neither with a secret in it: ``env.sh`` for a shell and ``vars.yml`` for ``-e @…``.
-Both read the bootstrap credential from ``endpoints.json``, which only the user who started this can read.
+Writes beside the emulator's own state: ``env.sh`` for single tasks in a shell, ``vars.yml`` for ``-e @…`` with an inventory of one's own,
+and ``workspace``, a partner's working directory for the playbooks. No secret is in the two files: extra variables beat those of an
+inventory, so a credential among them would be used for the customers too; the shell reads the bootstrap app's from ``endpoints.json``,
+which only the user who started this can read. In the workspace it is vaulted, and belongs to the home tenant alone.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from demo_workspace import Workspace, make_workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "tests" / "emulator" / "scenarios"
@@ -46,25 +50,24 @@ def shell_settings(endpoints: Mapping[str, Any], state_dir: Path) -> str:
     return "\n".join([f"# Source this:  . {shlex.quote(str(state_dir / 'env.sh'))}", *lines, ""])
 
 
-def variable_settings(endpoints: Mapping[str, Any], state_dir: Path) -> str:
-    """The same as Ansible variables; JSON is YAML, and needs no library to write."""
-    secret = "{{ (lookup('ansible.builtin.file', '%s') | from_json).bootstrap.client_secret }}" % (state_dir / "endpoints.json")
-    values = {
-        "m365d_login_url": endpoints["login_url"],
-        "m365d_graph_url": endpoints["graph_url"],
-        "m365d_defender_url": endpoints["defender_url"],
-        "m365d_ca_path": endpoints["ca_path"],
-        "m365d_client_id": endpoints["bootstrap"]["client_id"],
-        "m365d_client_secret": secret,
-    }
+def variable_settings(endpoints: Mapping[str, Any]) -> str:
+    """Where the cloud is, as Ansible variables, without a credential; JSON is YAML, and needs no library to write."""
+    values = {f"m365d_{name}": endpoints[name] for name in ("login_url", "graph_url", "defender_url", "ca_path")}
     return json.dumps(values, indent=2) + "\n"
+
+
+def prepare_workspace(endpoints: Mapping[str, Any], state_dir: Path) -> Workspace:
+    """Make the working directory for the playbooks; what a run against an earlier emulator wrote about its app is gone with that one."""
+    workspace = make_workspace(state_dir / "workspace", endpoints, endpoints_file=state_dir / "endpoints.json")
+    for stale in (workspace.secret_file, workspace.secret_file.with_name("m365d_app.yml")):
+        stale.unlink(missing_ok=True)
+    return workspace
 
 
 def explain(endpoints: Mapping[str, Any], state_dir: Path) -> str:
     """What to type in another terminal."""
-    tenants = "\n".join(
-        f"  {tenant['tenant_id']}  {tenant['domain']:<38} {tenant['display_name']}" for tenant in endpoints.get("tenants", [])[:12]
-    )
+    customers = [tenant for tenant in endpoints.get("tenants", []) if tenant["tenant_id"] != endpoints["home_tenant_id"]]
+    tenants = "\n".join(f"  {tenant['tenant_id']}  {tenant['domain']:<38} {tenant['display_name']}" for tenant in customers[:12])
     relative = os.path.relpath(state_dir)
     return f"""
 The emulated Microsoft cloud is at {endpoints["login_url"]} (process {endpoints["pid"]}). Ctrl-C ends it.
@@ -76,14 +79,20 @@ its secret          under "bootstrap" in {relative}/endpoints.json (readable by 
 customers
 {tenants}
 
-In another terminal, in this directory:
+In another terminal, in this directory, a task as the bootstrap app:
 
   . {relative}/env.sh
   ansible localhost -m m365d.partner.m365d_token -a "tenant_id=$HOME_TENANT"
 
-or for a playbook of yours:
+The playbooks, from the app to the incidents, with an inventory of these tenants (after the same env.sh):
 
-  ansible-playbook -e @{relative}/vars.yml YOUR-PLAYBOOK.yml
+  cd {relative}/workspace
+  ansible-playbook m365d.partner.register_app
+  ansible-playbook m365d.partner.onboard_tenants
+
+An inventory of your own, with your own credentials; the file says only where the cloud is:
+
+  ansible-playbook -i INVENTORY -e @{relative}/vars.yml YOUR-PLAYBOOK.yml
 """
 
 
@@ -116,7 +125,8 @@ def main() -> int:
         return process.wait() or 1
     endpoints = json.loads(ready)
     (state_dir / "env.sh").write_text(shell_settings(endpoints, state_dir), encoding="utf-8")
-    (state_dir / "vars.yml").write_text(variable_settings(endpoints, state_dir), encoding="utf-8")
+    (state_dir / "vars.yml").write_text(variable_settings(endpoints), encoding="utf-8")
+    prepare_workspace(endpoints, state_dir)
     print(explain(endpoints, state_dir), flush=True)
     status = process.wait()
     # Being ended on request is the normal end of a server.

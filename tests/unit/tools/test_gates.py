@@ -8,7 +8,9 @@ import os
 import shlex
 import subprocess
 import sys
+import venv
 from pathlib import Path
+from typing import Any
 
 import environments
 import gates
@@ -20,6 +22,8 @@ import working_copy
 from gates import Counts, Gate, Step
 
 ROOT = Path(__file__).resolve().parents[3]
+# The interpreter below the virtual environment that these tests run in.
+BASE_PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 SANITY = """\
 Running sanity test "compile" on Python 3.12
 Running sanity test "pep8"
@@ -132,7 +136,7 @@ def test_a_directory_that_offers_a_python_which_does_not_run_is_left_off_the_pat
 
 def test_the_newest_python_that_runs_is_chosen_and_a_dead_launcher_is_passed_over(tmp_path: Path) -> None:
     launcher(tmp_path / "first", "python3.14", "echo 'no such version installed' >&2; exit 127")
-    working = launcher(tmp_path / "second", "python3.11", f'exec {shlex.quote(sys.executable)} "$@"')
+    working = launcher(tmp_path / "second", "python3.11", f'exec {shlex.quote(BASE_PYTHON)} "$@"')
     command = ["/bin/sh", str(ROOT / "tests" / "tools" / "find_python.sh")]
     path = os.pathsep.join([str(tmp_path / "first"), str(tmp_path / "second")])
     found = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, check=True)
@@ -140,6 +144,17 @@ def test_the_newest_python_that_runs_is_chosen_and_a_dead_launcher_is_passed_ove
     nothing = subprocess.run(command, env={"PATH": str(tmp_path / "first")}, capture_output=True, text=True, check=False)
     assert nothing.returncode == 1
     assert "make PYTHON=" in nothing.stderr
+
+
+def test_the_python_of_an_active_virtual_environment_gives_way_to_the_one_it_was_made_from(tmp_path: Path) -> None:
+    """Set-up may delete that environment, and would be running from it."""
+    active = tmp_path / "active"
+    venv.create(active, with_pip=False, symlinks=True)
+    command = ["/bin/sh", str(ROOT / "tests" / "tools" / "find_python.sh")]
+    found = subprocess.run(command, env={"PATH": str(active / "bin")}, capture_output=True, text=True, check=True).stdout.strip()
+    assert not Path(found).is_relative_to(active)
+    asked = [found, "-c", "import sys; print(sys.prefix == sys.base_prefix)"]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip() == "True"
 
 
 def test_a_copy_follows_the_checkout_and_keeps_what_tools_left_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,18 +202,60 @@ def test_the_matrix_tries_each_core_with_its_oldest_and_newest_python_and_names_
     assert [reason.split(":")[0] for reason in matrix.choose({(3, 11): "b"})[1]] == ["ansible-core 2.20", "ansible-core 2.21"]
 
 
-def test_the_files_that_point_at_the_emulator_hold_no_secret(tmp_path: Path) -> None:
-    endpoints = {
+def emulated(tmp_path: Path) -> dict[str, Any]:
+    """What an emulator says about itself."""
+    home = "11111111-1111-4111-8111-000000000001"
+    tenants = [(home, "contoso"), ("11111111-1111-4111-8111-000000000011", "fabrikam")]
+    return {
+        "pid": 1,
+        "tenants": [{"tenant_id": number, "domain": f"{name}.example", "display_name": name.title()} for number, name in tenants],
         "login_url": "https://localhost:1",
         "graph_url": "https://localhost:1",
         "defender_url": "https://localhost:1",
         "ca_path": str(tmp_path / "ca.pem"),
-        "home_tenant_id": "11111111-1111-4111-8111-000000000001",
+        "home_tenant_id": home,
         "bootstrap": {"client_id": "22222222-2222-4222-8222-000000000001", "client_secret": "never-in-a-file; rm -rf '$HOME'"},
     }
+
+
+def test_the_files_that_point_at_the_emulator_hold_no_secret(tmp_path: Path) -> None:
+    endpoints = emulated(tmp_path)
     (tmp_path / "endpoints.json").write_text(json.dumps(endpoints), encoding="utf-8")
-    script, variables = run_emulator.shell_settings(endpoints, tmp_path), run_emulator.variable_settings(endpoints, tmp_path)
+    script, variables = run_emulator.shell_settings(endpoints, tmp_path), run_emulator.variable_settings(endpoints)
     assert "never-in-a-file" not in script + variables
     shell = f'{script}\nprintf "%s" "$M365D_CLIENT_SECRET"'
     result = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True)
     assert result.stdout == endpoints["bootstrap"]["client_secret"]
+
+
+def test_extra_variables_for_the_emulator_name_no_app_so_that_customers_are_asked_with_their_own(tmp_path: Path) -> None:
+    """Extra variables beat those of the inventory: an app among them would be the customers' too."""
+    assert json.loads(run_emulator.variable_settings(emulated(tmp_path))).keys() == {
+        "m365d_login_url",
+        "m365d_graph_url",
+        "m365d_defender_url",
+        "m365d_ca_path",
+    }
+
+
+def test_the_working_directory_gives_the_bootstrap_app_to_the_home_tenant_alone_and_forgets_the_app_of_an_earlier_cloud(
+    tmp_path: Path,
+) -> None:
+    endpoints = emulated(tmp_path)
+    customers = tmp_path / "workspace" / "inventory" / "group_vars" / "customers"
+    customers.mkdir(parents=True)
+    for name in ("m365d_app.yml", "m365d_app_secret.yml", "of-the-user.yml"):
+        (customers / name).touch()
+    workspace = run_emulator.prepare_workspace(endpoints, tmp_path)
+    holders = [
+        path for path in workspace.inventory.rglob("*.yml") if endpoints["bootstrap"]["client_id"] in path.read_text(encoding="utf-8")
+    ]
+    assert holders == [workspace.inventory / "host_vars" / "home" / "vault.yml"]
+    assert endpoints["bootstrap"]["client_secret"] not in holders[0].read_text(encoding="utf-8")
+    assert [path.name for path in customers.iterdir()] == ["of-the-user.yml"]
+
+
+def test_the_home_tenant_is_not_shown_among_the_customers(tmp_path: Path) -> None:
+    shown = run_emulator.explain(emulated(tmp_path), tmp_path).partition("\ncustomers\n")[2]
+    assert "fabrikam.example" in shown
+    assert "contoso.example" not in shown
