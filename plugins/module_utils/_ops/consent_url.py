@@ -91,7 +91,7 @@ def _tenants(task: Task) -> list[str | None]:
     else:
         given = params["tenants"]
     tenants = [consent_links.check_tenant(text) for text in given]
-    unique = list(dict.fromkeys(tenants))
+    unique: list[str | None] = list(dict.fromkeys(tenants))
     if not tenants:
         task.warn("tenants is empty: no link was made.")
     if len(unique) < len(tenants):
