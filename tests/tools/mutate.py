@@ -188,16 +188,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Change a file in one place at a time and see whether its tests notice.")
     parser.add_argument("file", type=Path)
     parser.add_argument("tests", nargs="+")
+    parser.add_argument("--only", type=Path, help="the output of an earlier run: try its survivors alone")
     arguments = parser.parse_args()
     path = arguments.file.resolve()
     module = PREFIX + ".".join(path.relative_to(ROOT).with_suffix("").parts)
     _preload()
     survivors, count = [], 0
+    wanted = set(arguments.only.read_text(encoding="utf-8").splitlines()) if arguments.only else None
     for line, described, source in mutants(path.read_text(encoding="utf-8")):
+        name = f"{path.name}:{line}: {described}"
+        if wanted is not None and name not in wanted:
+            continue
         count += 1
         if not is_noticed(module, path, source, arguments.tests):
-            survivors.append(f"{path.name}:{line}: {described}")
-            print(survivors[-1], flush=True)
+            survivors.append(name)
+            print(name, flush=True)
     print(f"{count} mutants, {len(survivors)} survived")
     return 1 if survivors else 0
 

@@ -34,6 +34,7 @@ from unit.identity.tokens import (
     v2_claims,
 )
 
+LETTERS = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 CONTRACT = Contract(tenant_id=TENANT, resource=MTP, login_url=LOGIN, client_id=CLIENT, required_roles=["Incident.Read.All"])
 
 
@@ -70,6 +71,12 @@ def test_a_token_that_satisfies_the_contract_passes_every_check(value: str) -> N
     assert [found.name for found in verdict.checks] == list(CHECKS)
     outcomes = {found.name: found.outcome for found in verdict.checks}
     assert outcomes == {name: "skipped" if name in ("lifetime", "allowed_roles", "forbidden_roles") else "passed" for name in CHECKS}
+
+
+def test_the_keys_of_its_own_version_are_asked_for() -> None:
+    keys = Keys()
+    check(token(), keys=keys)
+    assert keys.asked == [("first", "1.0")]
 
 
 def test_a_v2_token_is_checked_by_its_own_claims_and_keys() -> None:
@@ -121,6 +128,7 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     "signed by a stranger with a known kid": (token(header={"kid": "first"}, key="stranger"), {"signature"}),
     "swapped kid": (token(header={"kid": "second"}, key="first"), {"signature"}),
     "kid missing": (token(header={"kid": None}), {"signature"}),
+    "kid empty": (token(header={"kid": ""}), {"signature"}),
     "kid a list": (token(header={"kid": ["first"]}), {"signature"}),
     "kid a path": (token(header={"kid": "../../dev/null"}), {"signature"}),
     "embedded jwk": (token(header={"jwk": {"kty": "RSA", "n": "x", "e": "AQAB"}}, key="stranger"), {"signature"}),
@@ -141,6 +149,7 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     "not valid yet": (token(claims(nbf=int(NOW) + 3600)), {"not_before"}),
     "issued in the future": (token(claims(iat=int(NOW) + 3600)), {"not_before"}),
     "begins at no time": (token(claims(nbf=None, iat=None)), {"not_before"}),
+    "begins at a truth value": (token(claims(nbf=True, iat=None)), {"not_before"}),
     "begins at a text": (token(claims(nbf="now")), {"not_before"}),
     "wrong tenant": (token(claims(tid=OTHER_TENANT)), {"tenant"}),
     "tenant missing": (token(claims(tid=None)), {"tenant"}),
@@ -236,7 +245,14 @@ def test_a_text_that_is_no_token_is_refused_with_the_reason(name: str, reason: s
     assert reason in check(HOSTILE[name][0]).checks[0].message
 
 
-@pytest.mark.parametrize("name", [name for name, (_value, expected) in HOSTILE.items() if expected & {"format", "algorithm"}])
+KEYLESS = [
+    name
+    for name, (_value, expected) in HOSTILE.items()
+    if expected & {"format", "algorithm"} or name in ("kid missing", "kid a list", "kid empty")
+]
+
+
+@pytest.mark.parametrize("name", KEYLESS)
 def test_no_key_is_asked_for_where_there_is_no_signature_worth_verifying(name: str) -> None:
     keys = Keys()
     check(HOSTILE[name][0], keys=keys)
@@ -355,7 +371,12 @@ def test_an_audience_is_compared_with_all_identifiers_of_the_same_api(audience: 
     ("contract", "changes", "expected"),
     [
         pytest.param(changed(client_id=""), {"appid": "22222222-2222-4222-8222-000000000009"}, set(), id="any-app"),
-        pytest.param(changed(client_id=CLIENT.upper(), tenant_id=TENANT.upper()), {}, set(), id="case-of-guids"),
+        pytest.param(
+            changed(client_id=LETTERS.upper(), tenant_id=LETTERS.upper()),
+            {"tid": LETTERS, "appid": LETTERS, "iss": f"https://sts.windows.net/{LETTERS}/"},
+            set(),
+            id="case-of-guids",
+        ),
         pytest.param(changed(min_lifetime=3600), {}, set(), id="lifetime-just-enough"),
         pytest.param(changed(min_lifetime=3601), {}, {"lifetime"}, id="lifetime-a-second-short"),
         pytest.param(changed(min_lifetime=1), {"exp": None}, {"lifetime", "expiry"}, id="lifetime-unknown"),
@@ -374,6 +395,13 @@ def test_an_audience_is_compared_with_all_identifiers_of_the_same_api(audience: 
         pytest.param(changed(forbidden_roles=["X"]), {"roles": ["Incident.Read.All", "X"]}, {"forbidden_roles"}, id="forbidden"),
         pytest.param(changed(required_roles=[]), {"roles": None}, set(), id="nothing-required"),
         pytest.param(changed(token_type="any"), {"scp": "Incident.Read.All"}, set(), id="any-type"),
+        pytest.param(changed(token_type="any"), {"sub": "somebody"}, {"token_type"}, id="any-type-but-one-of-them"),
+        pytest.param(
+            changed(tenant_id=LETTERS, client_id=LETTERS),
+            {"tid": LETTERS.upper(), "appid": LETTERS.upper(), "iss": f"https://sts.windows.net/{LETTERS}/"},
+            set(),
+            id="case-of-guids-in-the-token",
+        ),
         pytest.param(changed(token_type="delegated"), {"scp": "User.Read Incident.Read.All"}, set(), id="user"),
         pytest.param(changed(token_type="delegated"), {}, {"token_type"}, id="app-instead-of-user"),
         pytest.param(changed(token_type="delegated"), {"scp": "User.Read"}, {"required_roles"}, id="roles-of-a-user-are-not-scopes"),
@@ -385,6 +413,17 @@ def test_a_contract_demands_what_it_says(contract: Contract, changes: dict[str, 
     assert failed(verdict) == expected
     assert [found.name for found in verdict.checks] == list(CHECKS)
     assert {found.outcome for found in verdict.checks} <= {"passed", "failed", "skipped"}
+
+
+def test_where_nothing_is_demanded_the_check_is_skipped() -> None:
+    verdict = check(token(), changed(required_roles=[], client_id=""))
+    assert {found.name for found in verdict.checks if found.outcome == "skipped"} == {
+        "client",
+        "lifetime",
+        "required_roles",
+        "allowed_roles",
+        "forbidden_roles",
+    }
 
 
 def test_a_message_names_what_is_missing_and_what_is_too_much() -> None:
