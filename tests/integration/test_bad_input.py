@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+from ansible.parsing.vault import VaultLib, VaultSecret
 from integration.harness import ANSIBLE, COLLECTIONS
 from tools.demo_emulator import emulator
 from tools.demo_workspace import ansible_environment
@@ -51,6 +52,8 @@ CASES = (
     ),
     Case("malformed_domain", ("not a domain",), {"m365d_tenant_id": "not a domain"}, state="unknown_tenant"),
     Case("tenant_common", ("common",), {"m365d_tenant_id": "common"}, state="unknown_tenant"),
+    Case("link_for_common", ("common", "leave it out"), {"m365d_tenant_id": "common"}, "m365d_consent_url"),
+    Case("no_vault_password", ("m365d_client_secret", "vaulted", "ANSIBLE_VAULT_PASSWORD_FILE", "--ask-vault-pass")),
     Case("no_tenant", ("tenant_id",), {"m365d_tenant_id": None}),
     Case("unknown_tenant", (NOBODY, "no such tenant"), {"m365d_tenant_id": NOBODY}, state="unknown_tenant"),
     Case("empty_secret", ("client_secret", "empty"), {"m365d_client_secret": ""}, state="credential_error"),
@@ -123,6 +126,14 @@ def _inventory(endpoints: dict[str, Any], directory: Path, *, in_process: bool) 
     return {"all": {"hosts": hosts}}
 
 
+def _lock(directory: Path) -> None:
+    """Vault the secret of one host; the run gets no password."""
+    envelope = VaultLib([("default", VaultSecret(b"a password of another shell"))]).encrypt("a vaulted value").decode().splitlines()
+    path = directory / "host_vars" / "no_vault_password.yml"
+    path.parent.mkdir()
+    path.write_text("\n  ".join(["m365d_client_secret: !vault |", *envelope]) + "\n", encoding="utf-8")
+
+
 def _playbook(results: Path) -> list[dict[str, Any]]:
     plays: list[dict[str, Any]] = [
         {
@@ -166,6 +177,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     scenario.write_text(json.dumps(_scenario()), encoding="utf-8")
     with emulator(scenario, directory / "emulator") as endpoints:
         (directory / "hosts.yml").write_text(json.dumps(_inventory(endpoints, directory, in_process=request.param)), encoding="utf-8")
+        _lock(directory)
         (directory / "play.yml").write_text(json.dumps(_playbook(directory / "results.json")), encoding="utf-8")
         (directory / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
         result = subprocess.run(
