@@ -17,6 +17,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.common.parameters import AnsibleFallbackNotFound
 
@@ -435,6 +436,8 @@ OPTIONS: tuple[Option, ...] = (*_CONNECTION, *_TENANT, *_AUTH, *_API, *_FLEET)
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 GROUPS: tuple[str, ...] = ("connection", "tenant", "auth", "api", "fleet")
 
+_URL_OPTIONS = ("proxy", "login_url", "graph_url", "defender_url")
+
 # The options that carry one kind of credential each.
 CREDENTIAL_OPTIONS: tuple[Option, ...] = tuple(option for option in OPTIONS if option.credential)
 
@@ -516,5 +519,11 @@ def complete_credential(params: Mapping[str, Any], environ: Mapping[str, str]) -
 
 
 def secrets_in(params: Mapping[str, Any]) -> set[str]:
-    """Return the values of the shared options that must never be shown."""
-    return {str(params[option.name]) for option in OPTIONS if option.no_log and params.get(option.name)}
+    """Return the values of the shared options that must never be shown, passwords within URLs included."""
+    secrets = {str(params[option.name]) for option in OPTIONS if option.no_log and params.get(option.name)}
+    for name in _URL_OPTIONS:
+        authority = urlsplit(str(params.get(name) or "")).netloc
+        user, separator, password = authority.rpartition("@")[0].partition(":")
+        if separator and password:
+            secrets |= {password, unquote(password), f"{user}:{password}"}
+    return secrets

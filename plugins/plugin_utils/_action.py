@@ -27,7 +27,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
-from ansible_collections.m365d.partner.plugins.module_utils._argspec import environment_options
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import environment_options, secrets_in
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import TransportSettings, prepare_tls
 from ansible_collections.m365d.partner.plugins.module_utils._module import RUN_DIRECTORY_ENV, SECRET_MARK, defect_of, failure_of, result_of
@@ -139,7 +139,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         """Validate the options as `AnsibleModule` does, run the operation, and return what a real module would."""
         validation = self._validator().validate(arguments)
         params = validation.validated_parameters
-        secrets: set[str] = set(validation._no_log_values)
+        secrets: set[str] = set(validation._no_log_values) | secrets_in(params)
         warnings: list[str] = [f"{item['option']}: both the option and its alias {item['alias']} are set." for item in validation._warnings]
         if validation.error_messages:
             result = self._invalid(validation, arguments)
@@ -192,7 +192,9 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         if here:
             validation = self._validator().validate(arguments)
             if validation.error_messages:
-                refused: dict[str, Any] = remove_values(self._invalid(validation, arguments), set(validation._no_log_values))
+                refused: dict[str, Any] = remove_values(
+                    self._invalid(validation, arguments), set(validation._no_log_values) | secrets_in(validation.validated_parameters)
+                )
                 return refused
             variables = with_own_python(variables, delegate_to=self._task.delegate_to)
         with self._shared_run_directory(here and not self._task.async_val):

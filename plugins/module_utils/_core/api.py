@@ -116,6 +116,14 @@ class ApiClient:
         )
 
     def _own_url(self, target: str, *, attempted: str) -> str:
+        if not isinstance(target, str):
+            raise TransportError(
+                f"The service's answer holds a next link that is no text but {type(target).__name__}.",
+                attempted=attempted,
+                tenant_id=self.tenant_id,
+                state="unreachable",
+                next_step="Check that the URL is the service's own and that no proxy changes its answers.",
+            )
         url = target if "://" in target else f"{self.base_url}/{target.lstrip('/')}"
         if origin_of(url) != self._origin:
             raise ForeignOrigin(

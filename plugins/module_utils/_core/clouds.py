@@ -10,6 +10,7 @@ from its host, since a geographic or government host does not change the audienc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -106,11 +107,16 @@ CLOUDS: Mapping[str, Endpoints] = {
 }
 
 
+def _without_user(url: str) -> str:
+    """Return a URL as it may be shown: without a user and a password."""
+    return re.sub(r"(?<=//)[^/]*@", "", url)
+
+
 def _checked_url(option: str, url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise OptionError(
-            f"{option} must be an https URL without user, query or fragment; got '{url}'.",
+            f"{option} must be an https URL without user, query or fragment; got '{_without_user(url)}'.",
             next_step=f"Give {option} as https://host[:port].",
         )
     return url.rstrip("/")

@@ -12,8 +12,10 @@ not read is `unknown`; there is no zero for it.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -133,7 +135,7 @@ def run_fleet(
 ) -> None:
     """Do `work` for each tenant and report each outcome once, in the order in which they end.
 
-    :param work: raises `PartnerError` for a fault; anything else is a defect and ends the fleet, which then raises it.
+    :param work: raises `PartnerError` for a fault; any other `Exception` is a defect, which leaves its tenant unknown.
     :param places: also what `work` sleeps with (`Transport(sleep=places.sleep)`).
     :param concurrency: how many tenants work at the same time.
     :param credential_of: tenants with equal values use the same credential.
@@ -160,7 +162,7 @@ class _Fleet(Generic[T, R]):
     clock: Callable[[], float]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _refused: dict[Hashable, PartnerError] = field(default_factory=dict)
-    _defect: BaseException | None = None
+    _stopped_by: BaseException | None = None
     _spent: dict[int, float] = field(default_factory=dict)
 
     def round(self, executor: ThreadPoolExecutor, tenants: Sequence[tuple[int, T]], *, attempt: int) -> list[tuple[int, T]]:
@@ -169,22 +171,22 @@ class _Fleet(Generic[T, R]):
         futures = []
         for index, tenant in tenants:
             self.places.take()
-            if self._defect is not None:
+            if self._stopped_by is not None:
                 self.places.leave()
                 break
             futures.append(executor.submit(self._guarded, index, tenant, attempt, again))
         for future in futures:
             future.result()
-        if self._defect is not None:
-            raise self._defect
+        if self._stopped_by is not None:
+            raise self._stopped_by
         return sorted(again, key=lambda entry: entry[0])
 
     def _guarded(self, index: int, tenant: T, attempt: int, again: list[tuple[int, T]]) -> None:
-        """Hand what is no tenant's fault (a defect, a full disk) to the thread that runs the fleet, and stop the rest."""
+        """Hand what is no tenant's fault (an interrupt, a full disk) to the thread that runs the fleet, and stop the rest."""
         try:
             self._attempt(index, tenant, attempt, again)
         except BaseException as exc:  # noqa: BLE001 - raised again by round()
-            self._defect = self._defect or exc
+            self._stopped_by = self._stopped_by or exc
             self.places.stop()
 
     def _attempt(self, index: int, tenant: T, attempt: int, again: list[tuple[int, T]]) -> None:
@@ -197,6 +199,8 @@ class _Fleet(Generic[T, R]):
                 value = self.work(tenant)
         except PartnerError as exc:
             error = exc
+        except Exception as exc:  # noqa: BLE001 - a defect that one tenant's answers bring out must not cost the others their results
+            error = _defect(exc)
         finally:
             self.places.leave()
         self._spent[index] = self._spent.get(index, 0.0) + self.clock() - begun
@@ -222,6 +226,17 @@ class _Fleet(Generic[T, R]):
             next_step=refused.next_step,
             scope="credential",
         )
+
+
+def _defect(exc: Exception) -> PartnerError:
+    """Return what is said of a tenant whose reading met an exception that nobody foresaw."""
+    origin = traceback.extract_tb(exc.__traceback__)[-1]
+    return PartnerError(
+        f"Unexpected {type(exc).__name__} ({os.path.basename(origin.filename)}, line {origin.lineno}): {exc}.",
+        state="unreachable",
+        next_step="This is a defect of the collection m365d.partner, please report it.",
+        scope="request",
+    )
 
 
 def _state_of(error: PartnerError | None, tried: int) -> State:

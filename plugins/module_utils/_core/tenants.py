@@ -24,7 +24,7 @@ from .errors import AuthenticationError, OptionError, PartnerError, TransportErr
 from .guids import PLACEHOLDER, is_guid
 from .identity.diagnosis import diagnose_answer
 from .identity.store import Store
-from .transport import Response, Transport
+from .transport import Response, Transport, origin_of
 
 SHARED_AUTHORITIES = frozenset({"common", "organizations", "consumers"})
 CONSUMERS_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -224,6 +224,10 @@ def cloud_mismatch(info: TenantInfo, endpoints: Endpoints) -> str | None:
 
 
 _ATTEMPTED = "resolving the tenant"
+# Who may issue a tenant's v2 tokens, whatever host its discovery document was asked of: the login hosts of the national clouds.
+_ISSUER_ORIGINS = frozenset(
+    origin_of(url) for url in (*(cloud.login_url for cloud in CLOUDS.values()), "https://login.chinacloudapi.cn", "https://sts.windows.net")
+)
 # The discovery document may be kept this long (OpenID Connect discovery of the Microsoft identity platform).
 _REMEMBERED_SECONDS = 12 * 3600.0
 _LOCK_SECONDS = 60.0
@@ -250,6 +254,14 @@ def _discover(text: str, endpoints: Endpoints, transport: Transport) -> TenantIn
             state="unreachable",
             http_status=response.status,
             next_step="Check login_url and that no proxy or sign-in page answers in its place.",
+        )
+    if origin_of(issuer) not in {origin_of(endpoints.login_url), *_ISSUER_ORIGINS}:
+        raise TransportError(
+            f"{endpoints.login_url} answered with the discovery document of another issuer, {origin_of(issuer)}.",
+            attempted=_ATTEMPTED,
+            tenant_id=tenant,
+            state="unreachable",
+            next_step="Check login_url and what answers there.",
         )
     tenant_id = found.group().lower()
     if is_guid(tenant) and tenant != tenant_id:

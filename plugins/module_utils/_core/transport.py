@@ -39,6 +39,9 @@ _BACKOFF_BASE_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 30.0
 _QUOTA_DEFAULT_SECONDS = 60.0
 _CHUNK_BYTES = 65536
+# Surrogates and control characters other than tab and line ends; JSON can only hold them as escapes.
+_UNPRINTABLE_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|00[01789])|\\b|\\f")
+_UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PROXY_VARIABLES = tuple(form for name in ("https_proxy", "all_proxy", "no_proxy") for form in (name, name.upper()))
 
 
@@ -83,10 +86,12 @@ class Response:
         return self.headers.get("request-id") or self.headers.get("x-ms-request-id")
 
     def json(self) -> Any:
-        """Return the parsed body; raise `TransportError` where it is not JSON."""
+        """Return the parsed body, its texts fit for files and terminals; raise `TransportError` where it is not JSON."""
+        text = self.text
         try:
-            return json.loads(self.text)
-        except ValueError as exc:
+            body = json.loads(text)
+            return _without_unprintable(body) if _UNPRINTABLE_ESCAPE.search(text) else body
+        except (ValueError, RecursionError) as exc:
             raise TransportError(
                 f"{origin_of(self.url)} answered something that is not JSON (content type {self.headers.get('content-type', 'unknown')}).",
                 attempted=self.attempted,
@@ -97,6 +102,20 @@ class Response:
                 service_message=excerpt(self.text),
                 next_step="Check that the URL is the service's own and that no proxy or sign-in page answers in its place.",
             ) from exc
+
+
+def _without_unprintable(value: Any) -> Any:
+    """Return a parsed body without what no UTF-8 file and no terminal can hold: half surrogate pairs, control characters.
+
+    A service passes on what an attacker wrote into the title of an alert; one such text must not stop a report.
+    """
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_without_unprintable(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_unprintable(key): _without_unprintable(item) for key, item in value.items()}
+    return value
 
 
 def origin_of(url: str) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     PermissionDenied,
     ServiceError,
     Throttled,
+    TransportError,
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.token import AccessToken
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import Response
@@ -189,3 +190,11 @@ def test_a_429_that_outlasts_the_deadline_says_when_to_come_back() -> None:
     client, _session, _tokens, _clock = _client(Answer(429, _error("429", "maximum allowed 45 per 00:01:00")), deadline=30)
     with pytest.raises(Throttled, match="Try again in 60 s"):
         client.get("/v1.0/x", attempted="listing incidents")
+
+
+@pytest.mark.parametrize("link", [17, ["a"], {"a": 1}, True])
+def test_a_next_link_that_is_no_text_is_a_fault_of_the_service(link: object) -> None:
+    client, session, _tokens, _clock = _client()
+    with pytest.raises(TransportError, match="next link that is no text"):
+        client.get(link, attempted="listing incidents")  # type: ignore[arg-type]
+    assert session.requests == []

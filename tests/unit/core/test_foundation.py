@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import secrets_in
 from ansible_collections.m365d.partner.plugins.module_utils._core.clouds import CLOUDS, resolve_endpoints
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError, excerpt, redact
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.base import TokenRequest
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.ready_token import ReadyToken
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.token import AccessToken, peek_claims
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.support.http import scripted_transport
 
 _JWT = "eyJhbGciOiJSUzI1NiJ9.eyJyb2xlcyI6W119.c2lnbmF0dXJl"
 
@@ -109,3 +115,27 @@ def test_a_token_does_not_print_itself() -> None:
 def test_peeking_at_anything_gives_a_mapping(text: str) -> None:
     assert isinstance(peek_claims(text), dict)
     assert isinstance(peek_claims(f"a.{text}.b"), dict)
+
+
+def test_a_password_within_a_url_is_not_repeated_in_the_message() -> None:
+    with pytest.raises(OptionError) as caught:
+        resolve_endpoints("global", graph_url="https://somebody:abcdefgh1234@localhost")
+    assert "abcdefgh1234" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://somebody:abcd%40efgh@proxy:3128", "http://somebody:abcd%40efgh@[::1]:3128/"])
+def test_a_password_within_a_url_counts_as_a_secret(url: str) -> None:
+    assert {"abcd%40efgh", "abcd@efgh"} <= secrets_in({"proxy": url})
+    assert secrets_in({"proxy": "http://proxy:3128", "login_url": None}) == set()
+
+
+def test_claims_that_are_nested_beyond_reason_are_no_claims() -> None:
+    payload = base64.urlsafe_b64encode(b'{"a":' + b"[" * 100_000).decode().rstrip("=")
+    assert peek_claims(f"eyJhbGciOiJSUzI1NiJ9.{payload}.c2ln") == {}
+
+
+@pytest.mark.parametrize("expiry", ["1e400", "-1e400", "1e300", '"soon"', "null", "[]"])
+def test_a_given_token_with_an_absurd_expiry_has_no_life_left(expiry: str) -> None:
+    payload = base64.urlsafe_b64encode(f'{{"exp": {expiry}}}'.encode()).decode().rstrip("=")
+    request = TokenRequest("t", "c", "r", resolve_endpoints("global"), scripted_transport()[0], "v2", None)
+    assert ReadyToken(f"eyJhbGciOiJSUzI1NiJ9.{payload}.c2ln").acquire(request).expires_in <= 0

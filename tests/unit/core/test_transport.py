@@ -277,3 +277,25 @@ def test_proxies_come_from_the_option_or_else_from_the_environment(
     else:
         with pytest.raises(TransportError, match="proxy"):
             transport.send("GET", f"{server}/", attempted="asking", deadline=0.2)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (rb'{"displayName": "half a pair \ud800 here"}', "half a pair \N{REPLACEMENT CHARACTER} here"),
+        (rb'{"displayName": "bell \u0007 and escape \u001b[2J"}', "bell \N{REPLACEMENT CHARACTER} and escape \N{REPLACEMENT CHARACTER}[2J"),
+        (rb'{"displayName": "whole pair \ud83d\ude00, tab \t, line\n"}', "whole pair \N{GRINNING FACE}, tab \t, line\n"),
+        (rb'{"displayName": "C:\\temp \\ud800"}', "C:\\temp \\ud800"),
+    ],
+)
+def test_a_text_that_no_file_can_hold_is_made_printable(body: bytes, expected: str) -> None:
+    transport, _session, _clock = scripted_transport(Answer(200, body))
+    text = _send(transport).json()["displayName"]
+    assert text == expected
+    assert text.encode()
+
+
+def test_a_body_that_is_nested_beyond_reason_is_a_fault_of_the_service() -> None:
+    transport, _session, _clock = scripted_transport(Answer(200, b'{"value":' + b"[" * 100_000))
+    with pytest.raises(TransportError, match="not JSON"):
+        _send(transport).json()

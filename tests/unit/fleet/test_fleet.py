@@ -154,17 +154,27 @@ def test_a_wait_beyond_the_end_of_the_fleet_is_not_begun() -> None:
     assert [finding.outcome for finding in findings] == ["unknown"]
 
 
-def test_a_defect_ends_the_fleet_and_is_not_taken_for_a_tenants_fault() -> None:
+def test_a_defect_that_one_tenant_brings_out_leaves_it_unknown_and_the_others_read() -> None:
+    def _work(tenant: int) -> int:
+        return 10 // tenant
+
+    findings = _run([1, 0, 2], _work)
+    assert [finding.outcome for finding in findings] == ["ok", "unknown", "ok"]
+    assert "ZeroDivisionError" in str(findings[1].error)
+    assert "defect" in str(findings[1].error)
+
+
+def test_an_interrupt_ends_the_fleet_and_wakes_those_who_wait() -> None:
     places = Places(2)
 
     def _work(tenant: int) -> None:
         if tenant == 3:
-            raise ZeroDivisionError
+            raise KeyboardInterrupt
         if tenant < 3:
             places.sleep(30)
 
     begun = time.monotonic()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(KeyboardInterrupt):
         _run(list(range(50)), _work, concurrency=2, places=places)
     assert time.monotonic() - begun < 20
 

@@ -15,6 +15,9 @@ from .base import Grant, TokenRequest
 from .fingerprints import fingerprint
 from .token import peek_claims
 
+# The last instant that a date can hold, seconds since the epoch; JSON numbers go further (1e400).
+_FAR_FUTURE = 253402300800
+
 
 @dataclass(frozen=True)
 class ReadyToken:
@@ -50,5 +53,5 @@ class ReadyToken:
     def acquire(self, request: TokenRequest) -> Grant:
         """Return the token, with the life that its own claims tell; nothing is sent anywhere."""
         expiry = peek_claims(self.token.strip()).get("exp")
-        left = float(expiry) - self.now() if isinstance(expiry, (int, float)) else 0.0
+        left = float(expiry) - self.now() if isinstance(expiry, (int, float)) and abs(expiry) < _FAR_FUTURE else 0.0
         return Grant(self.token.strip(), left)

@@ -54,6 +54,6 @@ def peek_claims(token: str) -> Mapping[str, Any]:
         return {}
     try:
         payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return {}
     return payload if isinstance(payload, dict) else {}
