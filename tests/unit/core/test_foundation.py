@@ -15,7 +15,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.identity.ready
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.token import AccessToken, peek_claims
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.support.http import scripted_transport
+from unit.support.scripted_http import scripted_transport
 
 _JWT = "eyJhbGciOiJSUzI1NiJ9.eyJyb2xlcyI6W119.c2lnbmF0dXJl"
 
