@@ -39,19 +39,24 @@ def _parse(option: str, text: str) -> Permission:
     try:
         return parse(text)
     except OptionError as exc:
-        raise AnsibleFilterError(f"{option}: {exc} Next step: {exc.next_step}") from exc
+        raise AnsibleFilterError(f"{option}: {exc.message} Next step: {exc.next_step}") from exc
 
 
 def _is_pattern(text: str) -> bool:
     return bool(_WILDCARDS & set(text))
 
 
-def canonical(option: str, names: Iterable[str]) -> list[str]:
+def _listed(entries: str | Iterable[str]) -> list[str]:
+    """Return the entries of a list that may come from a command line, where it is one text with commas."""
+    return [part.strip() for part in entries.split(",") if part.strip()] if isinstance(entries, str) else [str(entry) for entry in entries]
+
+
+def canonical(option: str, names: str | Iterable[str]) -> list[str]:
     """Return permissions as `Resource/Role`, each once.
 
     :raises AnsibleFilterError: for what cannot be a permission; the message names the option and the nearest.
     """
-    return list(dict.fromkeys(_parse(option, str(name)).name for name in names))
+    return list(dict.fromkeys(_parse(option, name).name for name in _listed(names)))
 
 
 def _pattern(option: str, text: str) -> str:
@@ -71,7 +76,7 @@ def _refuse_typo(option: str, permission: Permission) -> None:
         )
 
 
-def policy(option: str, entries: Iterable[str], *, confirmed: Collection[str]) -> Policy:
+def policy(option: str, entries: str | Iterable[str], *, confirmed: Collection[str]) -> Policy:
     """Return the names and patterns of a policy as they are compared with granted roles.
 
     :param option: what the list is called in messages.
@@ -80,8 +85,8 @@ def policy(option: str, entries: Iterable[str], *, confirmed: Collection[str]) -
     """
     found = Policy([], [])
     known = {*confirmed, *(f"{resource.name}/{value}" for resource in RESOURCES.values() for value in resource.roles)}
-    for entry in entries:
-        text = str(entry).strip()
+    for entry in _listed(entries):
+        text = entry.strip()
         if _is_pattern(text):
             pattern = _pattern(option, text)
             exists = any(matches(name, [pattern]) for name in known)
