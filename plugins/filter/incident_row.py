@@ -30,6 +30,10 @@ options:
       - How many incidents, the most urgent first, the row keeps.
     type: integer
     default: 10
+  resource:
+    description:
+      - The resource whose API was asked for the incidents, for example V(MicrosoftGraph). A reason about roles names it.
+    type: string
 author:
   - m365d.partner contributors (@m365d)
 """
@@ -112,7 +116,11 @@ def _text(counts: Mapping[str, int] | None, complete: bool) -> str:
 
 
 def incident_row(
-    summary: Mapping[str, Any], incidents: Mapping[str, Any] | None = None, name: str | None = None, details: int = 10
+    summary: Mapping[str, Any],
+    incidents: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    details: int = 10,
+    resource: str | None = None,
 ) -> dict[str, Any]:
     """Return one tenant's row of the report.
 
@@ -120,6 +128,7 @@ def incident_row(
     :param incidents: the result of the incidents task, None where it did not run.
     :param name: the tenant's name for the reader; its id where there is none.
     :param details: how many incidents to keep in the row.
+    :param resource: the API that was asked; a reason about roles names it.
     """
     if not isinstance(summary, Mapping) or "consent_state" not in summary:
         raise AnsibleFilterError("incident_row needs what consent_summary returns.")
@@ -135,6 +144,9 @@ def incident_row(
         # those of one resource.
         state = "missing_roles" if said in _ABOUT_ROLES else said
     reason = error.get("message") or (None if read or result.get("skipped") else result.get("msg")) or summary.get("reason")
+    if resource and error and said in _ABOUT_ROLES:
+        # The roles beside it are those of all resources.
+        reason = f"{resource}: {reason}"
     complete = read and bool(result.get("complete", True))
     named = (summary.get("next_step"), error.get("next_step"))
     next_step = next(filter(None, named if said in _ABOUT_ROLES else reversed(named)), "") or (
@@ -148,6 +160,7 @@ def incident_row(
             "consent_state": state,
             "roles": list(summary.get("roles") or []),
             "missing_roles": list(summary.get("missing_roles") or []),
+            "unread_roles": list(summary.get("unread_roles") or []),
             "incidents_by_severity": counts,
             "incidents_total": len(found) if read else None,
             "incidents_complete": complete if read else None,

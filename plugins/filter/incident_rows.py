@@ -43,7 +43,7 @@ from typing import Any
 from ansible_collections.m365d.partner.plugins.filter.incident_row import incident_row
 
 _NOT_READ = {
-    "consent_state": "unreachable",
+    "consent_state": "unknown",
     "reason": "This tenant was not read: its host failed earlier in the run.",
     "next_step": "See the error of this host and run the report again.",
 }

@@ -88,6 +88,7 @@ def test_a_summary_of_nothing_is_an_error_and_not_a_state(result: Any) -> None:
         (READY, {"forbidden": ["*/Incident.*"]}, "violation", ["forbidden"]),
         (READY, {"forbidden": ["SecurityIncident.Read.All"]}, "violation", ["forbidden"]),
         (READY, {"forbidden": ["microsoftgraph/securityincident.read.all"]}, "violation", ["forbidden"]),
+        (READY, {"forbidden": f"Directory.ReadWrite.All,{GRAPH_ROLE}"}, "violation", ["forbidden"]),
         (READY, {"forbidden": ["SecurityIncident.*"]}, "violation", ["forbidden"]),
         (READY, {"forbidden": ["Microsoft Graph/*"]}, "violation", ["forbidden"]),
         (READY, {"forbidden": ["MicrosoftGraph/Calls.Initiate.All"]}, "compliant", ["not_known"]),
@@ -160,8 +161,9 @@ def test_an_unread_tenant_has_unknown_incidents_and_a_reason_but_never_zero() ->
 
 def test_an_api_that_sees_no_role_does_not_hide_the_roles_of_another_resource() -> None:
     refusal = FAILED | {"error": {"state": "consented_without_roles", "message": "No role."}}
-    row = incident_row(consent_summary(info("missing_roles", DEFENDER_ROLE), required=[GRAPH_ROLE]), refusal)
+    row = incident_row(consent_summary(info("missing_roles", DEFENDER_ROLE), required=[GRAPH_ROLE]), refusal, resource="MicrosoftGraph")
     assert (row["consent_state"], row["roles"], row["incidents_total"]) == ("missing_roles", [DEFENDER_ROLE], None)
+    assert row["reason"] == "MicrosoftGraph: No role."
 
 
 def test_incidents_are_counted_by_severity_and_the_most_urgent_are_kept() -> None:
@@ -200,6 +202,7 @@ def test_a_host_that_failed_earlier_is_in_the_report_as_unknown() -> None:
     rows = incident_rows([{"incident_report_row": quiet}, {"inventory_hostname": "tailspin", "m365d_tenant_id": TENANT}])
     assert [(row["tenant_name"], row["incidents_total"]) for row in rows] == [("tailspin", None), ("Fabrikam", 0)]
     assert "failed earlier" in rows[0]["reason"]
+    assert rows[0]["consent_state"] == "unknown"
 
 
 def test_a_table_aligns_folds_and_keeps_control_characters_out() -> None:
