@@ -127,6 +127,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         shop.outputs["adhoc"] = shop.run(
             "ansible", "customers", "-m", "m365d.partner.m365d_incidents", "-a", "status=active", "-vvv", expect=2
         )
+        audit = ["-e", "permission_audit_fail_on=never", "-e", "permission_audit_results_file=out/audit.json"]
+        shop.outputs["audit to a new directory"] = shop.run("ansible-playbook", "m365d.partner.audit_permissions", "-vvv", *audit)
+        shop.outputs["wrong status"] = shop.run(
+            "ansible-playbook", "m365d.partner.report_incidents", *reports, "-e", "incident_report_status=actve", expect=2
+        )
+        shop.outputs["wrong filter"] = shop.run(
+            "ansible-playbook", "m365d.partner.report_incidents", *reports, "-e", "incident_report_updated_since=yesteryear", expect=2
+        )
         shop.outputs["register again"] = shop.run("ansible-playbook", REGISTER, "--diff", "-vvv")
         shop.outputs["onboard again"] = shop.run("ansible-playbook", "m365d.partner.onboard_tenants", "--diff", "-vvv")
         yield shop
@@ -179,6 +187,32 @@ class TestJourney:
         rows = shop.results()
         assert rows["fabrikam"]["roles"] == ["MicrosoftGraph/SecurityIncident.Read.All", "MicrosoftThreatProtection/Incident.Read.All"]
         assert rows["proseware"]["missing_roles"] == ["MicrosoftGraph/SecurityIncident.Read.All"]
+
+    def test_a_required_role_that_cannot_be_read_is_named_as_not_known(self, shop: Shop) -> None:
+        row = shop.results()["alpine_ski_house"]
+        assert (row["missing_roles"], row["unread_roles"]) == ([], ["MicrosoftThreatProtection/Incident.Read.All"])
+
+    def test_a_reason_about_roles_says_of_which_resource(self, shop: Shop) -> None:
+        row = shop.results()["proseware"]
+        assert row["roles"]
+        assert row["reason"].startswith("MicrosoftGraph: ")
+
+    @pytest.mark.parametrize("run", ["wrong status", "wrong filter"])
+    def test_a_wrong_option_leaves_the_last_report_alone(self, shop: Shop, run: str) -> None:
+        assert "Write the web page" not in changed_tasks(shop.outputs[run], "incident_report")
+        assert shop.results()["fabrikam"]["consent_state"] == "ready"
+
+    def test_results_go_into_a_directory_that_was_not_there(self, shop: Shop) -> None:
+        verdicts = json.loads((shop.workspace.root / "out" / "audit.json").read_text(encoding="utf-8"))
+        assert {entry["tenant_id"] for entry in verdicts} == {tenant["tenant_id"] for tenant in shop.workspace.customers()}
+
+    def test_tables_are_shown_line_by_line(self, shop: Shop) -> None:
+        for head in ("Tenant .*Consent state .*Roles", "Tenant .*Consent state .*Missing", "Tenant .*Verdict"):
+            assert re.search(rf"^ *- *'?{head}", shop.outputs["journey"], re.MULTILINE)
+
+    def test_the_page_has_a_column_for_unknown_severities_only_when_there_are_any(self, shop: Shop) -> None:
+        assert ">Unknown</th>" not in shop.page()
+        assert ">High</th>" in shop.page()
 
     def test_no_output_at_vvv_holds_a_secret_or_a_token(self, shop: Shop, tmp_path: Path) -> None:
         log = tmp_path / "all.log"
@@ -253,6 +287,31 @@ class Tags(HTMLParser):
 
 
 @pytest.mark.slow
+class TestInput:
+    """What is said before anything is asked."""
+
+    @pytest.mark.parametrize(
+        ("playbook", "arguments", "said"),
+        [
+            ("register_app", ["-i", "localhost,"], "a host named home"),
+            ("onboard_tenants", ["-i", "localhost,"], "the group customers"),
+            ("onboard_tenants", ["-e", "tenant_onboarding_wait=-5"], "give 0 or more seconds"),
+            ("report_incidents", ["-e", "incident_report_details=-1"], "give 0 or more"),
+            ("audit_permissions", ["-e", "permission_audit_forbidden=MicrosoftGraph/SecurityIncidnt.Read.All"], "Did you mean"),
+        ],
+    )
+    def test_wrong_input_is_refused_with_what_to_do(self, home: Shop, playbook: str, arguments: list[str], said: str) -> None:
+        output = home.run("ansible-playbook", f"m365d.partner.{playbook}", *arguments, expect=2)
+        assert said in " ".join(output.split())
+
+    def test_reports_go_beside_the_inventory_and_not_into_it(self, home: Shop) -> None:
+        home.run("ansible-playbook", REGISTER)
+        home.run("ansible-playbook", "m365d.partner.report_incidents", "-i", "inventory")
+        assert (home.workspace.root / "reports" / "report.html").is_file()
+        assert not (home.workspace.inventory / "reports").exists()
+
+
+@pytest.mark.slow
 class TestSecret:
     """What becomes of the secret when something is wrong."""
 
@@ -299,5 +358,14 @@ class TestSecret:
         home.run("ansible-playbook", REGISTER)
         first = stored_secret(home.workspace)
         output = home.run("ansible-playbook", REGISTER, "-e", "app_registration_name=Another", expect=2)
-        assert "holds the secret of the app" in " ".join(output.split())
+        said = " ".join(output.split())
+        assert "holds the secret of the app" in said
+        assert "Another does not exist yet" in said
+        assert "Register the multi-tenant app" not in output
+        assert recap(output)["home"]["changed"] == 0
         assert stored_secret(home.workspace) == first
+
+    def test_a_lifetime_that_no_secret_has_is_refused_in_check_mode_too(self, home: Shop) -> None:
+        output = home.run("ansible-playbook", REGISTER, "--check", "-e", "app_registration_secret_lifetime_days=10000", expect=2)
+        assert "a secret works for 1 to 730 days" in " ".join(output.split())
+        assert "Register the multi-tenant app" not in output
