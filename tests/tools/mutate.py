@@ -18,6 +18,7 @@ import argparse
 import ast
 import copy
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
@@ -28,6 +29,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "ansible_collections.m365d.partner."
+_LIMIT_SECONDS = 120
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -162,6 +164,7 @@ def is_noticed(module: str, path: Path, source: str, tests: list[str]) -> bool:
     """Run the tests over a mutant in a fork; return whether one of them failed."""
     child = os.fork()
     if child == 0:
+        signal.alarm(_LIMIT_SECONDS)  # a mutant that never ends is noticed too
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
