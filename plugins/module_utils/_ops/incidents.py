@@ -206,10 +206,13 @@ def _linked(intake: Intake, incident_id: str) -> dict[str, Any] | None:
 
 
 def count_by_severity(incidents: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many incidents have each severity; the known ones are always there, the most urgent first."""
+    """Return how many incidents have each severity; the known ones are always there, the most urgent first.
+
+    A severity that is none of them counts as unknown: a service's text is no key of a result.
+    """
     counts = dict.fromkeys(_SEVERITIES, 0)
     for incident in incidents:
-        counts[incident["severity"]] = counts.get(incident["severity"], 0) + 1
+        counts[incident["severity"] if incident["severity"] in counts else "unknown"] += 1
     return counts
 
 

@@ -89,7 +89,18 @@ def test_rows_without_a_schema_keep_their_columns() -> None:
     assert rows == [{"a": 1}]
 
 
-@pytest.mark.parametrize("body", [[], {}, {"schema": []}, {"schema": {}, "results": []}, {"schema": [], "results": ["x"]}, b"<html>"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"schema": []},
+        {"schema": {}, "results": []},
+        {"schema": [], "results": ["x"]},
+        {"schema": [], "results": [], "error": {"code": "x"}},
+        b"<html>",
+    ],
+)
 def test_what_is_no_result_of_a_query_is_not_taken_for_an_empty_one(body: Any) -> None:
     with pytest.raises(TransportError):
         read(scripted("graph", Answer(200, body))[0], query="T")

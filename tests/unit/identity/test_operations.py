@@ -442,6 +442,22 @@ def test_the_api_is_probed_where_the_tokens_were_given(run: Runner) -> None:
     assert len(done.session.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, {}),
+        Answer(200, {"value": [None]}),
+        Answer(200, {"value": [{}]}),
+        Answer(200, {"value": [{"id": "1", "tenantId": "99999999-9999-4999-8999-000000000009"}]}),
+        Answer(200, {"value": []}, headers={"Warning": '199 - "provider failed"'}),
+        Answer(206, {"value": []}),
+    ],
+)
+def test_an_api_is_ready_only_where_it_answers_with_incidents_and_vouches_for_them(run: Runner, answer: Answer) -> None:
+    done = run(consent_info.OPERATION, graph("A"), answer, probe_api=True)
+    assert (done.result["consent_state"], done.result["evidence"][1]["consent_state"]) == ("unreachable", "unreachable")
+
+
 def test_an_api_that_gives_no_reason_counts_as_unreachable(run: Runner) -> None:
     odd = Answer(400, {"error": {"code": "BadRequest", "message": "odd"}})
     done = run(consent_info.OPERATION, graph("A"), odd, probe_api=True)

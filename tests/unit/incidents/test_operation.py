@@ -63,7 +63,7 @@ class Run:
 
 
 def test_a_whole_result_says_what_was_read_how_and_whether_that_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = page(graph_incident(2, severity="medium"), graph_incident(1, customTags=["vip"]), graph_incident(0, severity="newer"), total=3)
+    answer = page(graph_incident(2, severity="medium"), graph_incident(1, customTags=["vip"]), graph_incident(3, severity="newer"), total=3)
     run = Run(monkeypatch, answer, status=["active", "inProgress"], tags=["VIP"], updated_since="24h")
     odata = (
         "(status eq 'active' or status eq 'inProgress') and lastUpdateDateTime ge 2026-11-21T12:00:00.0000000Z"
@@ -92,9 +92,9 @@ def test_a_whole_result_says_what_was_read_how_and_whether_that_is_all(monkeypat
     assert (run.outcome.changed, run.warnings) == (False, [])
 
 
-def test_a_severity_that_nobody_knows_is_counted_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_severity_that_nobody_knows_is_counted_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(monkeypatch, page(graph_incident(1, severity="Catastrophic"), graph_incident(2, severity=None)))
-    assert run.result["by_severity"] == {"high": 0, "medium": 0, "low": 0, "informational": 0, "unknown": 1, "catastrophic": 1}
+    assert run.result["by_severity"] == {"high": 0, "medium": 0, "low": 0, "informational": 0, "unknown": 2}
 
 
 def test_a_result_that_is_not_everything_warns(monkeypatch: pytest.MonkeyPatch) -> None:

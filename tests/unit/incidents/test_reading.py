@@ -15,12 +15,15 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     ServiceError,
     TransportError,
 )
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.alerts import GraphAlerts
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.query import IncidentQuery
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.reader import read_by_id
 from unit.incidents.support import (
     BASES,
     DEFENDER_LIST,
     GRAPH_LIST,
+    TENANT,
+    client,
     defender_incident,
     graph_error,
     graph_incident,
@@ -216,6 +219,78 @@ def test_an_answer_that_is_no_list_of_incidents_is_an_error_with_the_tenant_and_
         reader(intake(script(Answer(body=body)))).collect()
     assert caught.value.tenant_id == "11111111-1111-4111-8111-000000000001"
     assert caught.value.next_step
+
+
+OTHER_TENANT = "99999999-9999-4999-8999-000000000009"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"value": [None, None]}, "no object"),
+        ({"value": ["x"]}, "no object"),
+        ({"value": [{"displayName": "Incident"}]}, "without an id"),
+        ({"value": [graph_incident(1), {**graph_incident(2), "id": ""}]}, "without an id"),
+        ({"value": [], "error": {"code": "InternalError", "message": "odd"}}, "reports an error"),
+        ({"value": [graph_incident(1), graph_incident(2, tenantId=OTHER_TENANT)]}, "another tenant"),
+    ],
+)
+@pytest.mark.parametrize("include_alerts", [False, True])
+def test_an_entry_that_is_malformed_or_of_another_tenant_refuses_the_whole_reading(body: Any, reason: str, *, include_alerts: bool) -> None:
+    with pytest.raises(TransportError, match=reason) as caught:
+        reader(intake(script(Answer(body=body)), include_alerts=include_alerts)).collect()
+    assert caught.value.state == "unreachable"
+    assert OTHER_TENANT not in str(caught.value)
+
+
+def test_the_tenants_own_id_is_accepted_in_any_case() -> None:
+    session = script(page(graph_incident(1, tenantId=TENANT.upper())))
+    assert ids(reader(intake(session)).collect()) == ["1"]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"id": ""}, [None], graph_incident(7, tenantId=OTHER_TENANT), {**graph_incident(7), "error": {"code": "x"}}]
+)
+def test_an_incident_that_is_read_by_id_is_checked_as_those_of_a_list_are(body: Any) -> None:
+    with pytest.raises(TransportError):
+        read_by_id(intake(script(Answer(body=body))), ["7"])
+
+
+def test_an_alert_is_not_told_from_others_by_the_incident_it_belongs_to() -> None:
+    session = script(Answer(body={"value": [{"incidentId": "7", "title": "Alert"}]}))
+    with pytest.raises(TransportError, match="without an id"):
+        GraphAlerts(client(session)).fetch(f"{BASES['graph']}/v1.0/security/alerts_v2", top=100)
+
+
+def test_fewer_incidents_than_the_service_counts_are_never_called_complete() -> None:
+    session = script(page(graph_incident(1), total=50), page(graph_incident(1)))
+    reading = reader(intake(session))
+    assert ids(reading.collect()) == ["1"]
+    assert reading.report.reason == "the service counts 50, but handed out 1"
+
+
+def test_what_the_count_misses_on_the_only_page_is_read_by_time() -> None:
+    session = script(page(total=2), page(graph_incident(1), graph_incident(2)))
+    reading = reader(intake(session))
+    assert ids(reading.collect()) == ["2", "1"]
+    assert reading.report.complete
+
+
+def _empty_pages(count: int) -> list[Answer]:
+    return [page(next_link=f"{GRAPH_LIST}?$skiptoken={number}") for number in range(count)]
+
+
+@pytest.mark.parametrize("include_alerts", [False, True])
+def test_empty_pages_that_lead_on_without_end_are_given_up(*, include_alerts: bool) -> None:
+    session = script(*_empty_pages(30))
+    with pytest.raises(TransportError, match="20 empty pages in a row"):
+        reader(intake(session, include_alerts=include_alerts)).collect()
+    assert len(session.requests) == 20
+
+
+def test_some_empty_pages_among_others_are_read_over() -> None:
+    session = script(*_empty_pages(19), page(graph_incident(1)))
+    assert ids(reader(intake(session)).collect()) == ["1"]
 
 
 def test_a_missing_role_is_told_from_a_missing_licence() -> None:

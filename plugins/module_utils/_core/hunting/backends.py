@@ -145,7 +145,12 @@ def answer_in(response: Response) -> Answer:
     body = response.json()
     folded = {str(key).lower(): value for key, value in body.items()} if isinstance(body, Mapping) else {}
     schema, rows = folded.get("schema"), folded.get("results")
-    if not isinstance(schema, list) or not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+    if (
+        folded.get("error") is not None
+        or not isinstance(schema, list)
+        or not isinstance(rows, list)
+        or not all(isinstance(row, Mapping) for row in rows)
+    ):
         raise _odd(response)
     columns = tuple(column for column in map(_column, schema) if column.name) or _columns_of(rows)
     statistics = folded.get("stats")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from ..api import ApiClient
-from ..errors import PartnerError
+from ..errors import PartnerError, TransportError
+from ..incidents.pages import incidents_in, warnings_in
 from .contract import Verdict
 
 # All states, the one that explains most first: a tenant that does not exist needs no licence.
@@ -68,9 +69,24 @@ def advice(state: str, missing: Collection[str] = ()) -> str:
 
 
 def ask_api(client: ApiClient, api: str) -> PartnerError | None:
-    """Return why the API does not hand out incidents, or None where it does; one incident at most is read."""
+    """Return why the API does not hand out incidents, or None where it does; one incident at most is read.
+
+    An answer counts as it would when incidents are read: a list of this tenant's incidents that the service vouches for.
+    """
     try:
-        client.get(_INCIDENT_PATHS[api], attempted="probing the incidents API", params={"$top": 1})
+        response = client.call("GET", _INCIDENT_PATHS[api], attempted="probing the incidents API", params={"$top": 1})
+        incidents_in(response.json(), response)
     except PartnerError as error:
         return error
-    return None
+    warnings = warnings_in(response)
+    if not warnings:
+        return None
+    return TransportError(
+        f"The answer is not everything: {'; '.join(warnings)}.",
+        attempted=response.attempted,
+        tenant_id=response.tenant_id,
+        state="unreachable",
+        http_status=response.status,
+        request_id=response.request_id,
+        next_step="Try again; if it persists, report the request id to the service's support.",
+    )

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote
 from ..api import ApiClient
 from ..errors import OptionError, ServiceError
 from .intake import Intake
-from .pages import IncidentPage, ServerQuery, get, incident_in, incidents_in, url_with, warnings_in
+from .pages import ALERT_ID, IncidentPage, ServerQuery, get, incident_in, incidents_in, url_with, warnings_in
 from .query import TERMS, Filter, Plan, applied_here, enum_filter, owner_filters, raw_filter, time_filters
 from .redirects import successor_of
 from .schema import normalise_alert
@@ -153,7 +153,7 @@ class GraphAlerts:
     def _fetch(self, target: str, *, fragile: bool) -> IncidentPage:
         response = get(self.client, target, attempted="listing alerts", headers=_HEADERS, fragile=fragile)
         body = response.json()
-        found = incidents_in(body, response)
+        found = incidents_in(body, response, id_names=ALERT_ID)
         total = body.get("@odata.count")
         return IncidentPage(
             incidents=found,
@@ -166,7 +166,7 @@ class GraphAlerts:
         """Return one alert as the service sent it, with warnings."""
         target = f"{_PATH}/{quote(incident_id, safe='')}"
         response = get(self.client, target, attempted=f"reading alert {incident_id}", headers=_HEADERS, fragile=fragile)
-        return incident_in(response.json(), response), warnings_in(response)
+        return incident_in(response.json(), response, id_names=ALERT_ID), warnings_in(response)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..errors import NotFound, ServiceError
-from .pages import OVERLOAD_STATUS, Backend, IncidentPage, ServerQuery, pages, refuse_repetition
+from .pages import OVERLOAD_STATUS, Backend, IncidentPage, ServerQuery, Trail, pages
 from .schema import version_of
 
 T = TypeVar("T")
@@ -100,18 +100,19 @@ class AdaptivePages:
             return
         consumed = 0
         target: str | None = None
-        seen: set[str] = set()
+        trail = Trail(self.backend.client.tenant_id)
         while True:
             step = self._memory.step(self._key)
             expanded = step < PER_INCIDENT
             size = min(top, EXPANSION_STEPS[step]) if expanded else top
             target = target or self.backend.target(replace(query, expand_alerts=expanded), top=size, skip=consumed)
-            refuse_repetition(target, seen, self.backend.client.tenant_id)
+            trail.enter(target)
             page = self._page(target, size, expanded=expanded)
             if page is None:
                 self._memory.remember(self._key, step + 1)
                 target = None
                 continue
+            trail.leave(page.incidents, page.next_target)
             yield page
             consumed += len(page.incidents)
             target = page.next_target

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..api import ApiClient
-from .pages import IncidentPage, ServerQuery, get, incident_in, incidents_in, refuse_repetition, url_with, warnings_in
+from .pages import ALERT_ID, IncidentPage, ServerQuery, Trail, get, incident_in, incidents_in, url_with, warnings_in
 from .query import TERMS
 
 _PATH = "v1.0/security/incidents"
@@ -79,11 +79,13 @@ class GraphIncidents:
         if not target:
             return incident
         alerts = list(incident.get("alerts") or ())
-        seen: set[str] = set()
+        trail = Trail(self.client.tenant_id)
         while target:
-            refuse_repetition(target, seen, self.client.tenant_id)
+            trail.enter(target)
             response = get(self.client, target, attempted="listing the alerts of an incident", headers=_HEADERS, fragile=fragile)
             body = response.json()
-            alerts.extend(incidents_in(body, response))
-            target = body.get("@odata.nextLink")
+            found = incidents_in(body, response, id_names=ALERT_ID)
+            alerts.extend(found)
+            target = body.get("@odata.nextLink") or None
+            trail.leave(found, target)
         return {**incident, "alerts": alerts}

@@ -14,9 +14,17 @@ from urllib.parse import quote, urlencode
 from ..api import ApiClient
 from ..errors import TransportError
 from ..transport import Response
+from .shapes import first_of, identifier
 
 # Answers to a request that was too much for the service: asking for less may help, asking again the same seldom does.
 OVERLOAD_STATUS = frozenset({500, 502, 504})
+
+# OData allows for empty pages that lead on; so many in a row are no list any more.
+MOST_EMPTY_PAGES = 20
+
+# Where an object has its id: an incident of either service, an alert of Graph.
+INCIDENT_ID = ("id", "incidentId")
+ALERT_ID = ("id",)
 
 
 @dataclass(frozen=True)
@@ -81,25 +89,43 @@ class Backend(Protocol):
 def pages(backend: Backend, query: ServerQuery, *, top: int) -> Iterator[IncidentPage]:
     """Yield the pages of a query, each fetched when it is asked for."""
     target: str | None = backend.target(query, top=top)
-    seen: set[str] = set()
+    trail = Trail(backend.client.tenant_id)
     while target is not None:
-        refuse_repetition(target, seen, backend.client.tenant_id)
+        trail.enter(target)
         page = backend.fetch(target, top=top)
+        trail.leave(page.incidents, page.next_target)
         yield page
         target = page.next_target
 
 
-def refuse_repetition(target: str, seen: set[str], tenant_id: str) -> None:
-    """Raise `TransportError` for a page that was read already: a service that goes in circles would be read for ever."""
-    if target in seen:
-        raise TransportError(
-            "The service's next link leads back to a page that was read already.",
+class Trail:
+    """The pages of one list that were read. A service that goes in circles, or sends empty pages without end, would be read for ever."""
+
+    def __init__(self, tenant_id: str) -> None:
+        self._tenant_id = tenant_id
+        self._seen: set[str] = set()
+        self._empty = 0
+
+    def enter(self, target: str) -> None:
+        """Raise `TransportError` for a page that was read already."""
+        if target in self._seen:
+            raise self._endless("The service's next link leads back to a page that was read already.")
+        self._seen.add(target)
+
+    def leave(self, entries: Collection[Any], next_target: str | None) -> None:
+        """Raise `TransportError` where one empty page after the other leads to a further one."""
+        self._empty = 0 if entries else self._empty + 1
+        if self._empty >= MOST_EMPTY_PAGES and next_target is not None:
+            raise self._endless(f"The service sent {self._empty} empty pages in a row and says that there are more.")
+
+    def _endless(self, message: str) -> TransportError:
+        return TransportError(
+            message,
             attempted="listing incidents",
-            tenant_id=tenant_id,
+            tenant_id=self._tenant_id,
             state="unreachable",
             next_step="Try again; if it persists, report the request id to the service's support.",
         )
-    seen.add(target)
 
 
 def url_with(path: str, options: Mapping[str, Any]) -> str:
@@ -107,29 +133,56 @@ def url_with(path: str, options: Mapping[str, Any]) -> str:
     return f"{path}?{urlencode(options, quote_via=quote, safe='$')}" if options else path
 
 
-def incidents_in(body: Any, response: Response) -> tuple[Mapping[str, Any], ...]:
-    """Return the objects of an answer's `value`; raise `TransportError` where it has none."""
-    value = body.get("value") if isinstance(body, Mapping) else None
+def incidents_in(body: Any, response: Response, *, id_names: tuple[str, ...] = INCIDENT_ID) -> tuple[Mapping[str, Any], ...]:
+    """Return the objects of an answer's `value`.
+
+    :param id_names: where an object has its id.
+    :raises TransportError: where the answer has none, is an error as well, or holds what is no object of this tenant with an id.
+    """
+    value = object_in(body, response).get("value")
     if not isinstance(value, list):
-        raise TransportError(
-            "The answer is no list of incidents.",
-            attempted=response.attempted,
-            tenant_id=response.tenant_id,
-            state="unreachable",
-            http_status=response.status,
-            request_id=response.request_id,
-            service_message=response.text,
-            next_step="Check that the URL is the service's own.",
-        )
-    return tuple(entry for entry in value if isinstance(entry, Mapping))
+        raise _odd("The answer is no list of incidents.", response, quoted=response.text)
+    return tuple(_checked(entry, response, id_names) for entry in value)
 
 
-def incident_in(body: Any, response: Response) -> Mapping[str, Any]:
-    """Return the object of an answer; raise `TransportError` where it is none."""
+def incident_in(body: Any, response: Response, *, id_names: tuple[str, ...] = INCIDENT_ID) -> Mapping[str, Any]:
+    """Return the object that an answer is, checked as those of a list are; raise `TransportError` where it is none."""
+    return _checked(object_in(body, response), response, id_names)
+
+
+def object_in(body: Any, response: Response) -> Mapping[str, Any]:
+    """Return an answer that is an object; raise `TransportError` where it is none, or reports an error in spite of its status."""
     if not isinstance(body, Mapping):
-        incidents_in(body, response)
+        raise _odd("The answer is no object.", response, quoted=response.text)
+    if body.get("error") is not None:
+        raise _odd("The answer reports an error in spite of its status.", response, quoted=response.text)
     found: Mapping[str, Any] = body
     return found
+
+
+def _checked(entry: Any, response: Response, id_names: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return an entry that can be told from others and belongs to the tenant that was asked: nothing is dropped or mixed up in silence."""
+    if not isinstance(entry, Mapping):
+        raise _odd("The answer holds an entry that is no object.", response)
+    if identifier(first_of(entry, *id_names)) is None:
+        raise _odd("The answer holds an entry without an id.", response)
+    tenant_id = entry.get("tenantId")
+    if tenant_id and response.tenant_id and str(tenant_id).lower() != response.tenant_id.lower():
+        raise _odd("The answer holds an entry of another tenant.", response)
+    return entry
+
+
+def _odd(message: str, response: Response, *, quoted: str | None = None) -> TransportError:
+    return TransportError(
+        message,
+        attempted=response.attempted,
+        tenant_id=response.tenant_id,
+        state="unreachable",
+        http_status=response.status,
+        request_id=response.request_id,
+        service_message=quoted,
+        next_step="Check that the URL is the service's own.",
+    )
 
 
 def warnings_in(response: Response) -> tuple[str, ...]:

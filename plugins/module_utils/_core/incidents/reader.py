@@ -72,6 +72,7 @@ class IncidentReader:
             return
         walk = TimeWalk(self.source, odata=self.plan.odata, report=self.report, now=now_text())
         for entry in walk.incidents():
+            reading.ids.add(version_of(entry)[0])
             incident = self._taken(entry, delivered)
             if incident is None:
                 continue
@@ -80,6 +81,8 @@ class IncidentReader:
             if self.as_they_come and reading.yielded == self.limit:
                 self._note_limit()
                 return
+        if reading.short:
+            self.report.lacks(f"the service counts {reading.counted}, but handed out {len(reading.ids)}")
 
     def collect(self) -> list[dict[str, Any]]:
         """Return the newest version that was seen of each incident, in order, at most `limit` of them."""
@@ -167,11 +170,18 @@ class _Pass:
 
     @property
     def consistent(self) -> bool:
-        """Whether nothing speaks against this being all: one page is a snapshot, several must agree with their count."""
-        if self.cut_off:
-            return False
-        total = self.totals[-1] if self.totals else None
-        return len(self.totals) <= 1 or total is None or (len(set(self.totals)) == 1 and len(self.ids) >= total)
+        """Whether nothing speaks against this being all: the pages agree on a count, and that many came."""
+        return not self.cut_off and len(set(self.totals)) <= 1 and not self.short
+
+    @property
+    def counted(self) -> int:
+        """How many there are at the least, as the service counted while it was read; 0 where it did not count."""
+        return min((total for total in self.totals if total is not None), default=0)
+
+    @property
+    def short(self) -> bool:
+        """Whether fewer came than the service counted."""
+        return len(self.ids) < self.counted
 
 
 class _Sequence:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ..api import ApiClient
 from ..transport import Response
 from .changes import Change
-from .pages import get, incident_in
+from .pages import get, incident_in, object_in
 from .schema import Place, normalise_alert, normalise_incident
 from .vocabulary import defender_spelling
 
@@ -148,7 +148,7 @@ def alert_writer(client: ApiClient, *, place: Place) -> Writer:
 
 def _shown(response: Response, read: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """Return what an answer shows; nothing where it has no body (204), which is a success all the same."""
-    return read(incident_in(response.json(), response)) if response.content else {}
+    return read(object_in(response.json(), response)) if response.content else {}
 
 
 def _defender_value(name: str, value: Any) -> Any:
