@@ -46,6 +46,13 @@ options:
     type: list
     elements: string
     default: []
+  further:
+    description:
+      - The results of a loop of M(m365d.partner.m365d_token), with C(fail_on=never), over the resources that the summary does not cover.
+      - What their tokens carry counts as granted; a resource whose token could not be read makes the verdict unknown.
+    type: list
+    elements: dictionary
+    default: []
 author:
   - m365d.partner contributors (@m365d)
 """
@@ -99,12 +106,28 @@ def _violations(
     return found
 
 
+def _further(results: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Return the permissions that the tokens of further resources carry, and the resources of which nothing is known.
+
+    A resource that the tenant does not have (`not_licensed`) can hold no grants.
+    """
+    granted, unread = [], []
+    for result in results:
+        resource = str(result[result["ansible_loop_var"]])
+        if result.get("consent_state") in _READABLE:
+            granted += [f"{resource}/{role}" for role in result.get("roles") or []]
+        elif result.get("consent_state") != "not_licensed":
+            unread.append(resource)
+    return granted, unread
+
+
 def permission_verdict(
     summary: Mapping[str, Any],
     declared: Sequence[str] = (),
     required: Sequence[str] = (),
     allowed: Sequence[str] = (),
     forbidden: Sequence[str] = (),
+    further: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the verdict on one tenant.
 
@@ -113,11 +136,13 @@ def permission_verdict(
     :param required: what must be granted.
     :param allowed: what may be granted, names or patterns; empty for everything.
     :param forbidden: what must not be granted, names or patterns; stronger than `allowed`.
+    :param further: results of `m365d_token` for the resources that the summary does not cover.
     """
     if not isinstance(summary, Mapping) or "consent_state" not in summary:
         raise AnsibleFilterError("permission_verdict needs what consent_summary returns.")
-    granted = [str(role) for role in summary.get("roles") or []]
-    unread = [str(name) for name in summary.get("unread_resources") or []]
+    more, not_read = _further(further)
+    granted = list(dict.fromkeys([*(str(role) for role in summary.get("roles") or []), *more]))
+    unread = [*(str(name) for name in summary.get("unread_resources") or []), *not_read]
     readable = summary["consent_state"] in _READABLE and not unread
     declared, required = canonical("declared", declared), canonical("required", required)
     confirmed = {*granted, *declared, *required}

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.m365d.partner.plugins.filter.consent_summary import consent_summary
 from ansible_collections.m365d.partner.plugins.filter.incident_row import incident_row
 from ansible_collections.m365d.partner.plugins.filter.incident_rows import incident_rows
+from ansible_collections.m365d.partner.plugins.filter.permission_rows import permission_rows
 from ansible_collections.m365d.partner.plugins.filter.permission_verdict import permission_verdict
 from ansible_collections.m365d.partner.plugins.filter.text_table import text_table
 
@@ -212,3 +213,40 @@ def test_a_table_aligns_folds_and_keeps_control_characters_out() -> None:
     assert text_table([{"a": ["x", "y"], "b": 1}], heads=["A"], columns=["a"]).splitlines()[2:] == ["x", "y"]
     with pytest.raises(AnsibleFilterError, match="2 cells"):
         text_table([["only one"]], heads=["a", "b"])
+
+
+def _token(resource: str, state: str, *roles: str) -> dict[str, Any]:
+    return {
+        "ansible_loop_var": "permission_audit_resource",
+        "permission_audit_resource": resource,
+        "consent_state": state,
+        "roles": list(roles),
+    }
+
+
+@pytest.mark.parametrize(
+    ("further", "verdict"),
+    [
+        ([], "compliant"),
+        ([_token("MicrosoftGraph", "ready", "Application.ReadWrite.All")], "violation"),
+        ([_token("MicrosoftGraph", "consented_without_roles")], "compliant"),
+        ([_token("WindowsDefenderATP", "not_licensed")], "compliant"),
+        ([_token("MicrosoftGraph", "unreachable")], "unknown"),
+    ],
+)
+def test_a_forbidden_role_is_found_on_a_resource_that_nobody_declared(further: list[dict[str, Any]], verdict: str) -> None:
+    summary = {"tenant_id": "t", "consent_state": "ready", "roles": ["MicrosoftThreatProtection/Incident.Read.All"]}
+    found = permission_verdict(
+        summary,
+        required=["MicrosoftThreatProtection/Incident.Read.All"],
+        forbidden=["MicrosoftGraph/Application.ReadWrite.All"],
+        further=further,
+    )
+    assert found["verdict"] == verdict
+
+
+def test_a_host_that_failed_is_in_the_audit_as_unknown() -> None:
+    good = {"tenant_name": "Fabrikam", "verdict": "compliant"}
+    rows = permission_rows([{"permission_audit_result": good}, {"m365d_tenant_name": "Contoso", "m365d_tenant_id": "contoso.example"}])
+    assert [(row["tenant_name"], row["verdict"]) for row in rows] == [("Fabrikam", "compliant"), ("Contoso", "unknown")]
+    assert rows[1]["tenant_id"] == "contoso.example"
