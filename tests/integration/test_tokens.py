@@ -240,7 +240,7 @@ def test_no_secret_or_token_is_in_the_list_of_processes(customers: Ansible, clou
 
     def _watch() -> None:
         while not over.is_set():
-            seen.add(subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout)
+            seen.add(subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=False).stdout)
             over.wait(0.05)
 
     watcher = threading.Thread(target=_watch)

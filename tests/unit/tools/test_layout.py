@@ -25,7 +25,8 @@ def from_yaml(name: str) -> Any:
 def documentation(module: str, block: str) -> str:
     """A block of a module's documentation as text."""
     tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8"))
-    return next(str(ast.literal_eval(node.value)) for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == block)  # type: ignore[attr-defined]
+    assignments = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    return next(str(ast.literal_eval(node.value)) for node in assignments if ast.unparse(node.targets[0]) == block)
 
 
 def tasks_in(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
