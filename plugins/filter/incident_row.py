@@ -143,6 +143,9 @@ def incident_row(
         # The token was issued and yet the API did not answer: what the API said is the state. About roles it knows less: it sees
         # those of one resource.
         state = "missing_roles" if said in _ABOUT_ROLES else said
+    elif not read and error and state == "ready":
+        # A refusal that names no state (a bad request): whoever could not be read is not called ready.
+        state = "unknown"
     reason = error.get("message") or (None if read or result.get("skipped") else result.get("msg")) or summary.get("reason")
     if resource and error and said in _ABOUT_ROLES:
         # The roles beside it are those of all resources.

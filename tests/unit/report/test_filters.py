@@ -250,3 +250,15 @@ def test_a_host_that_failed_is_in_the_audit_as_unknown() -> None:
     rows = permission_rows([{"permission_audit_result": good}, {"m365d_tenant_name": "Contoso", "m365d_tenant_id": "contoso.example"}])
     assert [(row["tenant_name"], row["verdict"]) for row in rows] == [("Fabrikam", "compliant"), ("Contoso", "unknown")]
     assert rows[1]["tenant_id"] == "contoso.example"
+
+
+def test_a_tenant_whose_list_was_refused_without_a_state_is_not_called_ready() -> None:
+    refused = {
+        "failed": True,
+        "msg": "refused",
+        "error": {"state": None, "message": "The service refused the request.", "http_status": 400},
+    }
+    row = incident_row({"tenant_id": "t", "consent_state": "ready", "roles": []}, refused, name="Contoso")
+    assert row["consent_state"] == "unknown"
+    assert row["incidents_by_severity"] is None
+    assert "refused" in row["reason"]
