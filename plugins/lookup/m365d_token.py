@@ -132,7 +132,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
-from ansible_collections.m365d.partner.plugins.module_utils._argspec import CREDENTIAL_OPTIONS, OPTIONS, environment_options
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
+    CREDENTIAL_OPTIONS,
+    OPTIONS,
+    environment_options,
+    refused_secrets,
+)
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._module import defect_of
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Outcome, Task
@@ -165,7 +170,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         if validation.error_messages:
             raise AnsibleLookupError(f"m365d_token: {validation.error_messages[0]}")
         params = {**validation.validated_parameters, "return_token": what == "token"}
-        secrets = set(validation._no_log_values)
+        secrets = set(validation._no_log_values) - refused_secrets(params)
         with ThreadPoolExecutor(max_workers=min(_CONCURRENCY, len(tenants))) as pool:
             outcomes = pool.map(lambda tenant: _run_one({**params, "tenant_id": tenant}, secrets), tenants)
             return [_select(outcome, what) for outcome in outcomes]

@@ -12,6 +12,7 @@ No option names a tenant in the environment: a tenant is named by a task or by t
 
 from __future__ import annotations
 
+import copy
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.common.parameters import AnsibleFallbackNotFound
+
+from ._core.errors import SHORTEST_SECRET
 
 VARIABLE_PREFIX = "m365d_"
 INI_SECTION = "m365d"
@@ -516,6 +519,33 @@ def complete_credential(params: Mapping[str, Any], environ: Mapping[str, str]) -
     """
     names = [option.name for option in CREDENTIAL_OPTIONS if option.name in params]
     return {**params, **environment_options(params, names, environ)} if names else dict(params)
+
+
+def refused_secrets(params: Mapping[str, Any]) -> set[str]:
+    """Return the values given as `client_secret` that are too short to be one, see `ClientSecret.validate()`.
+
+    Masking such a value would mask its letters wherever they stand, in the sentence that refuses it too. So it is not
+    masked, and `shown_options()` keeps it out of what is shown.
+    """
+    values = {str(entry.get("client_secret") or "") for entry in _credential_entries(params)}
+    return {value for value in values if 0 < len(value) < SHORTEST_SECRET}
+
+
+def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as a result may show them before secrets are masked: without those of `refused_secrets()`."""
+    if not refused_secrets(params):
+        return dict(params)
+    shown = copy.deepcopy(dict(params))
+    for entry in _credential_entries(shown):
+        if entry.get("client_secret"):
+            entry["client_secret"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # noqa: S105 - Ansible's own word for it
+    return shown
+
+
+def _credential_entries(params: Mapping[str, Any]) -> list[Any]:
+    """Return the task's own options and its further credentials; what was not validated may be anything."""
+    further = params.get("credentials")
+    return [params, *(entry for entry in further if isinstance(entry, dict))] if isinstance(further, list) else [params]
 
 
 def secrets_in(params: Mapping[str, Any]) -> set[str]:

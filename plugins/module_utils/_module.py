@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.m365d.partner.plugins.module_utils._argspec import complete_credential, secrets_in
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import complete_credential, refused_secrets, secrets_in, shown_options
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError, redact
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
 
@@ -79,6 +79,8 @@ def run_module(operation: Operation) -> None:
     )
     params = complete_credential(module.params, os.environ)
     module.no_log_values.update(secrets_in(params))
+    module.no_log_values -= refused_secrets(params)
+    module.params = shown_options(module.params)
 
     def _warn(message: str) -> None:
         # From ansible-core 2.19 on, AnsibleModule removes secrets from its result, but not from its warnings.

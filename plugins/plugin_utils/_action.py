@@ -27,7 +27,12 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
-from ansible_collections.m365d.partner.plugins.module_utils._argspec import environment_options, secrets_in
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
+    environment_options,
+    refused_secrets,
+    secrets_in,
+    shown_options,
+)
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import TransportSettings, prepare_tls
 from ansible_collections.m365d.partner.plugins.module_utils._module import RUN_DIRECTORY_ENV, SECRET_MARK, defect_of, failure_of, result_of
@@ -139,7 +144,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         """Validate the options as `AnsibleModule` does, run the operation, and return what a real module would."""
         validation = self._validator().validate(arguments)
         params = validation.validated_parameters
-        secrets: set[str] = set(validation._no_log_values) | secrets_in(params)
+        secrets: set[str] = (set(validation._no_log_values) | secrets_in(params)) - refused_secrets(params)
         warnings: list[str] = [f"{item['option']}: both the option and its alias {item['alias']} are set." for item in validation._warnings]
         if validation.error_messages:
             result = self._invalid(validation, arguments)
@@ -154,7 +159,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             )
             result = self._outcome(task)
         if _injects_invocation(variables):
-            result["invocation"] = {"module_args": params}
+            result["invocation"] = {"module_args": shown_options(params)}
         if warnings:
             result["warnings"] = list(dict.fromkeys(warnings))
         if validation._deprecations:

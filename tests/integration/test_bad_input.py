@@ -57,6 +57,7 @@ CASES = (
     Case("no_tenant", ("tenant_id",), {"m365d_tenant_id": None}),
     Case("unknown_tenant", (NOBODY, "no such tenant"), {"m365d_tenant_id": NOBODY}, state="unknown_tenant"),
     Case("empty_secret", ("client_secret", "empty"), {"m365d_client_secret": ""}, state="credential_error"),
+    Case("one_letter_secret", ("client_secret", "fewer than 8 characters"), {"m365d_client_secret": "e"}, state="credential_error"),
     Case("secret_id_for_value", ("ID", "value"), {"m365d_client_secret": SECRET_ID}, state="credential_error"),
     Case(
         "wrong_secret",

@@ -15,6 +15,9 @@ from typing import Any, Literal
 
 Scope = Literal["tenant", "credential", "request"]
 
+# Client secrets have about 40 characters. A shorter text than this is none; to mask it would mask half of every message.
+SHORTEST_SECRET = 8
+
 # Anything shaped like a JWT, and whatever follows a secret-bearing parameter name in a form or a JSON body.
 _SECRET_SHAPES = re.compile(
     r"eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){1,4}"

@@ -223,6 +223,8 @@ def test_a_grant_does_not_show_its_token() -> None:
         (" \n", "client_secret is empty"),
         ("33333333-3333-4333-8333-00000000000a", "the secret's ID, not its value"),
         ("33333333-3333-4333-8333-00000000000A ", "the secret's ID, not its value"),
+        ("e", "fewer than 8 characters"),
+        ("aBc8Q~s", "fewer than 8 characters"),
         ("$ANSIBLE_VAULT;1.1;AES256\n6162", "nobody decrypted"),
         (f"{SECRET}\n", "a blank, a line break"),
         (f"{SECRET[:9]} {SECRET[9:]}", "a blank, a line break"),
@@ -233,7 +235,11 @@ def test_what_cannot_be_a_secret_is_refused_offline_and_never_repeated(secret: s
     with pytest.raises(OptionError, match=message) as caught:
         ClientSecret(secret).validate()
     assert (caught.value.scope, caught.value.state) == ("credential", "credential_error")
-    assert not secret.strip() or secret.strip() not in str(caught.value)
+    assert len(secret.strip()) < 2 or secret.strip() not in str(caught.value)
+
+
+def test_the_shortest_text_that_can_be_a_secret_is_accepted() -> None:
+    ClientSecret("aBc8Q~st").validate()
 
 
 def test_a_secret_is_accepted_and_hidden() -> None:

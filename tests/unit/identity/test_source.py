@@ -19,6 +19,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     ContractViolation,
     CredentialError,
     OptionError,
+    PartnerError,
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.base import Grant, TokenRequest
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.cache import REFUSAL_SECONDS, CachedToken, CacheKey, TokenCache
@@ -233,6 +234,44 @@ def test_the_refusal_of_one_tenant_says_nothing_about_the_next(build: Build) -> 
     assert bench.get(tenant=OTHER_TENANT).source == "network"
     with pytest.raises(AuthenticationError):
         bench.get()
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept"),
+    [
+        pytest.param(Answer(400, refusal(700016, "unauthorized_client")), False, id="not consented"),
+        pytest.param(Answer(400, refusal(7000112, "unauthorized_client")), False, id="disabled"),
+        pytest.param(Answer(401, refusal(7000215, "invalid_client")), False, id="the credential"),
+        pytest.param(Answer(400, refusal(123456)), False, id="a code that nobody knows"),
+        pytest.param(Answer(400, refusal(90055)), True, id="throttled"),
+        pytest.param(Answer(200, b"<html>"), True, id="no answer of the service"),
+        pytest.param(Answer(429, b"", {"Retry-After": "9999"}), True, id="too many requests"),
+    ],
+)
+def test_a_refusal_makes_the_older_token_of_the_same_key_forgotten(build: Build, reply: Answer, kept: bool) -> None:
+    other = Answer(200, answer(token(claims(tid=OTHER_TENANT))))
+    bench = build(*issued("1", "2"), other, reply, *issued("3"))
+    bench.get()
+    bench.get(resource=GRAPH)
+    bench.get(tenant=OTHER_TENANT)
+    with pytest.raises(PartnerError):
+        bench.get(force_refresh=True)
+    bench.clock.value += REFUSAL_SECONDS
+    assert bench.get().source == ("cache" if kept else "network")
+    assert [bench.get(resource=GRAPH).source, bench.get(tenant=OTHER_TENANT).source] == ["cache", "cache"]
+
+
+def test_what_is_wrong_on_this_machine_does_not_forget_a_token(build: Build, tmp_path: Path) -> None:
+    from ansible_collections.m365d.partner.plugins.module_utils._core.identity.federated_token import FederatedToken
+
+    path = tmp_path / "token"
+    path.write_text(token())
+    bench = build(*issued("1"), credential=FederatedToken(str(path), now=lambda: NOW))
+    bench.get()
+    path.unlink()
+    with pytest.raises(CredentialError, match="cannot be read"):
+        bench.get(force_refresh=True)
+    assert bench.get().source == "cache"
 
 
 def test_what_is_wrong_on_this_machine_is_not_remembered(build: Build, tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
     complete_credential,
     environment_options,
     from_environment,
+    refused_secrets,
     secrets_in,
     shared_options,
+    shown_options,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -167,6 +169,23 @@ def test_a_module_takes_the_credential_of_the_environment_by_the_same_rule(monke
 def test_the_secrets_among_the_options_are_known_by_value() -> None:
     params = {"client_secret": "s", "access_token": "t", "client_certificate_password": None, "client_id": "c"}
     assert secrets_in(params) == {"s", "t"}
+
+
+def test_a_text_that_is_too_short_to_be_a_secret_is_kept_out_of_what_is_shown_instead_of_masked_letter_by_letter() -> None:
+    params = {"client_secret": "e", "client_id": "c", "credentials": [{"name": "gov", "client_secret": "1234567"}, {"name": "e"}]}
+    assert refused_secrets(params) == {"e", "1234567"}
+    shown = shown_options(params)
+    hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert shown == {"client_secret": hidden, "client_id": "c", "credentials": [{"name": "gov", "client_secret": hidden}, {"name": "e"}]}
+    assert params["client_secret"] == "e"
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"client_secret": None}, {"client_secret": ""}, {"client_secret": "12345678"}, {"credentials": "x"}]
+)
+def test_all_other_secrets_stay_masked(params: dict[str, Any]) -> None:
+    assert refused_secrets(params) == set()
+    assert shown_options(params) == params
 
 
 def test_the_documentation_fragments_say_what_the_table_says() -> None:

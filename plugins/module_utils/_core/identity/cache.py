@@ -96,6 +96,11 @@ class TokenCache:
         record = {"value": token.value, "obtained_at": token.obtained_at, "expires_at": token.expires_at}
         self.store.write(key.name, record, self._material)
 
+    def forget(self, key: CacheKey) -> None:
+        """Drop the token of a key, if there is one: the tenant has refused since it was obtained."""
+        if self.get(key):
+            self.store.remove(key.name)
+
     def locked(self, key: CacheKey, *, wait: float) -> contextlib.AbstractContextManager[bool]:
         """Hold the lock of a key while its token is obtained. Yield False where `wait` seconds did not suffice."""
         return self.store.locked(key.name, wait=wait)

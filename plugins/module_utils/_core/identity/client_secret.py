@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..errors import OptionError
+from ..errors import SHORTEST_SECRET, OptionError
 from ..guids import is_guid
 from .base import Grant, TokenRequest
 from .entra import request_token
@@ -40,6 +40,11 @@ class ClientSecret:
             raise _wrong(
                 "client_secret is a GUID: that is the secret's ID, not its value.",
                 "Use the value, which is shown only once, when the secret is created; else create a new secret.",
+            )
+        if len(self.secret) < SHORTEST_SECRET:
+            raise _wrong(
+                f"client_secret has fewer than {SHORTEST_SECRET} characters, and a secret of Entra ID has about 40.",
+                "Check the variable, file or vault that it comes from.",
             )
         if self.secret.lstrip().startswith("$ANSIBLE_VAULT"):
             raise _wrong(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from ..clouds import Endpoints
-from ..errors import ContractViolation, CredentialError, PartnerError
+from ..errors import AuthenticationError, ContractViolation, CredentialError, PartnerError
 from ..guids import checked_guid
 from ..transport import Transport
 from .audience import same_audience
@@ -135,10 +135,13 @@ class TokenSource:
             raise refusal
         try:
             grant = self._patiently(request)
-        except CredentialError as error:
-            # Said by the service about the credential: what is found offline costs no request to find again, and what a
-            # tenant says about one user's account says nothing about the next tenant.
-            if error.code and error.scope == "credential":
+        except (AuthenticationError, CredentialError) as error:
+            # Said by the service, not found offline: nothing may stand on a token that is older than the refusal.
+            if error.code and error.state != "unreachable":
+                self.cache.forget(key)
+            # What is found offline costs no request to find again, and what a tenant says about one user's account says
+            # nothing about the next tenant.
+            if error.code and error.scope == "credential" and isinstance(error, CredentialError):
                 self.cache.note_refusal(key, error)
             raise
         obtained_at = self._now()
