@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""HTTPS with patience: one session, one TLS context, retries that obey the service, a deadline over all attempts.
+"""HTTPS with patience: kept-alive connections, one TLS context, retries that obey the service, a deadline over all attempts.
 
 What is retried follows HTTP semantics (RFC 9110, sections 9.2.2 and 10.2.3): a request that is safe to repeat is
 repeated after a broken connection and after 429, 500, 502, 503 and 504; any other only when the service said that it
@@ -13,21 +13,21 @@ where the header is missing; else exponential back-off with full jitter.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import ssl
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._libraries import certifi, requests, require_libraries, urllib3
-from .errors import OptionError, ServiceError, Throttled, TransportError, excerpt
+from ._libraries import requests, require_libraries
+from .breaker import Breaker
+from .budget import Pace
+from .errors import ServiceError, Throttled, TransportError, excerpt
+from .wire import Wire, tls_context
 
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 _NOT_PROCESSED_STATUS = frozenset({429, 503})
@@ -42,7 +42,6 @@ _CHUNK_BYTES = 65536
 # Surrogates and control characters other than tab and line ends; JSON can only hold them as escapes.
 _UNPRINTABLE_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|00[01789])|\\b|\\f")
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_PROXY_VARIABLES = tuple(form for name in ("https_proxy", "all_proxy", "no_proxy") for form in (name, name.upper()))
 
 
 @dataclass(frozen=True)
@@ -125,93 +124,10 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
-def _tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
-    """Return the TLS context for a file of authorities; without one, for those that the environment names, else certifi's."""
-    path = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    return _tls_context_of(path, validate_certs)
-
-
-@lru_cache(maxsize=16)
-def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
-    """Return the TLS context; cached, since loading the authorities costs some 20 ms and workers inherit it by fork."""
-    context: ssl.SSLContext = urllib3.util.ssl_.create_urllib3_context()
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    context.check_hostname = True
-    context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        if os.path.isdir(path):
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(cafile=path)
-    except (OSError, ssl.SSLError) as exc:
-        raise OptionError(
-            f"The certificate authorities in '{path}' cannot be read: {exc}.",
-            next_step="Give ca_path as a readable PEM file, or leave it out to trust the platform's authorities.",
-            state="unreachable",
-            scope="credential",
-        ) from exc
-    return context
-
-
 def prepare_tls(settings: TransportSettings) -> None:
     """Build the TLS context now, so that processes forked later share it."""
     require_libraries()
-    _tls_context(settings.ca_path, settings.validate_certs)
-
-
-def _proxy_variables() -> tuple[str | None, ...]:
-    return tuple(os.environ.get(name) for name in _PROXY_VARIABLES)
-
-
-@lru_cache(maxsize=256)
-def _environment_proxies(origin: str, _variables: tuple[str | None, ...]) -> Mapping[str, str]:
-    """Return the proxies that the environment names for an origin.
-
-    Kept as long as the variables are the same, since requests reads the whole environment for each request.
-    """
-    proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
-    return proxies
-
-
-def _build_session(settings: TransportSettings) -> Any:
-    require_libraries()
-    context = _tls_context(settings.ca_path, settings.validate_certs)
-
-    class _Adapter(requests.adapters.HTTPAdapter):
-        """Uses the shared TLS context alone; requests would load its own authorities into it on each connection."""
-
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, ssl_context=context, **kwargs)
-
-        def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-            return super().proxy_manager_for(proxy, ssl_context=context, **kwargs)
-
-        def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-            conn.cert_reqs = "CERT_REQUIRED" if settings.validate_certs else "CERT_NONE"
-
-    class _Session(requests.Session):
-        """Takes proxies from the environment, but neither authorities (`ca_path` decides) nor passwords (`.netrc`)."""
-
-        def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-            chosen = self.proxies or _environment_proxies(origin_of(url), _proxy_variables())
-            return {"proxies": {**chosen, **(proxies or {})}, "stream": stream, "verify": settings.validate_certs, "cert": cert}
-
-    session = _Session()
-    session.auth = _keep_authorization
-    adapter = _Adapter(pool_connections=64, pool_maxsize=64)
-    session.mount("https://", adapter)
-    session.headers.update({"User-Agent": settings.user_agent, "Accept": "application/json"})
-    if settings.proxy:
-        session.proxies = {"https": settings.proxy}
-    return session
-
-
-def _keep_authorization(request: Any) -> Any:
-    """Stand in for `.netrc`: a session that has an auth callable does not look up that file."""
-    return request
+    tls_context(settings.ca_path, settings.validate_certs)
 
 
 class Transport:
@@ -220,6 +136,8 @@ class Transport:
     :param settings: how to reach the services.
     :param ends_at: instant of `clock` after which nothing is waited for, whatever the deadline of a call; None for no such end.
     :param clock, sleep, jitter: the passing of time and chance, exchangeable for tests and for a fleet.
+    :param breaker: the circuit of the one tenant that requests are made for, or None.
+    :param pace: asked before each request until it returns 0, see `budget.Pace`; None for no budget.
     """
 
     def __init__(
@@ -231,18 +149,39 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[float, float], float] = random.uniform,
+        breaker: Breaker | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.settings = settings
-        self.session = session if session is not None else _build_session(settings)
+        self.session = session if session is not None else Wire(settings)
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
         self._ends_at = ends_at
+        self._breaker = breaker
+        self._pace = pace
         self.requests_sent = 0
 
-    def sharing_connections(self, *, sleep: Callable[[float], None], ends_at: float | None) -> Transport:
+    def sharing_connections(
+        self, *, sleep: Callable[[float], None], ends_at: float | None, breaker: Breaker | None = None, pace: Pace | None = None
+    ) -> Transport:
         """Return a transport over the same connections that waits with `sleep` and gives up at `ends_at`."""
-        return Transport(self.settings, session=self.session, ends_at=ends_at, clock=self._clock, sleep=sleep, jitter=self._jitter)
+        return Transport(
+            self.settings,
+            session=self.session,
+            ends_at=ends_at,
+            clock=self._clock,
+            sleep=sleep,
+            jitter=self._jitter,
+            breaker=breaker,
+            pace=pace,
+        )
+
+    def paced(self, pace: Pace | None) -> Transport:
+        """Return a transport over the same connections whose requests are counted against a budget."""
+        if pace is None:
+            return self
+        return self.sharing_connections(sleep=self._sleep, ends_at=self._ends_at, breaker=self._breaker, pace=pace)
 
     def send(
         self,
@@ -273,9 +212,12 @@ class Transport:
         end = self._clock() + (self.settings.deadline if deadline is None else deadline)
         if self._ends_at is not None:
             end = min(end, self._ends_at)
+        self._check_circuit(url, attempted=attempted, tenant_id=tenant_id)
         attempt = 0
         while True:
             attempt += 1
+            if self._pace is not None:
+                self._keep_pace(self._pace, end, attempted=attempted, tenant_id=tenant_id)
             try:
                 response = self._send_once(
                     method,
@@ -292,17 +234,58 @@ class Transport:
             except requests.RequestException as exc:
                 error = self._transport_error(exc, url, attempted=attempted, tenant_id=tenant_id)
                 wait = self._backoff(attempt)
+                if error.retryable and self._opens_circuit(True):
+                    raise error from exc
                 if not (error.retryable and (repeatable or _never_sent(exc))) or self._clock() + wait >= end:
                     raise error from exc
                 self._sleep(wait)
                 continue
             retried = _RETRIED_STATUS if repeatable else _NOT_PROCESSED_STATUS
             if response.status not in retried or response.status in returned_at_once:
+                self._opens_circuit(False)
                 return response
             asked = retry_after(response)
             wait = self._backoff(attempt) if asked is None else asked
-            if self._clock() + wait >= end:
+            # A service that says when to come back works, and is obeyed.
+            if self._opens_circuit(response.status != 429 and asked is None) or self._clock() + wait >= end:
                 return response
+            self._sleep(wait)
+
+    def _check_circuit(self, url: str, *, attempted: str, tenant_id: str | None) -> None:
+        """Raise `TransportError` while the tenant's circuit is open."""
+        if self._breaker is not None and self._breaker.is_open:
+            raise TransportError(
+                f"{origin_of(url)} was not asked: it failed {self._breaker.in_a_row} times in a row for this tenant just before.",
+                attempted=attempted,
+                tenant_id=tenant_id,
+                state="unreachable",
+                next_step="Try again later.",
+                retryable=True,
+            )
+
+    def _opens_circuit(self, failed: bool) -> bool:
+        """Tell the tenant's circuit how an attempt ended, and return whether that was one failure too many."""
+        if self._breaker is None:
+            return False
+        if failed:
+            return self._breaker.failed()
+        self._breaker.answered()
+        return False
+
+    def _keep_pace(self, pace: Pace, end: float, *, attempted: str, tenant_id: str | None) -> None:
+        """Wait until the budget has room for a request; raise `Throttled` where that is not before the deadline."""
+        while wait := pace():
+            if self._clock() + wait >= end:
+                error = Throttled(
+                    "The budget of requests is used up, and the deadline was over before there was room for the next one.",
+                    attempted=attempted,
+                    tenant_id=tenant_id,
+                    state="unreachable",
+                    next_step=f"Try again in {wait:.0f} s, ask for less at a time, raise deadline, or change budgets.",
+                    retryable=True,
+                )
+                error.retry_after = wait
+                raise error
             self._sleep(wait)
 
     def _send_once(
@@ -330,8 +313,6 @@ class Transport:
             json=json_body,
             data=form,
             timeout=(connecting, thinking),
-            allow_redirects=False,
-            stream=True,
         ) as answer:
             chunks = []
             for chunk in answer.iter_content(_CHUNK_BYTES):

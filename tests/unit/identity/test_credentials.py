@@ -92,7 +92,6 @@ def test_v2_takes_one_post_with_the_secret_and_the_scope() -> None:
     assert sent.line() == f"POST {V2}"
     assert sent.form == {
         "client_id": CLIENT,
-        "client_info": "1",
         "client_secret": SECRET,
         "grant_type": "client_credentials",
         "scope": f"{GRAPH}/.default",
@@ -199,7 +198,7 @@ def test_a_service_that_is_overloaded_is_asked_again_and_then_reported(version: 
 
 def test_msal_is_given_no_way_to_another_address() -> None:
     request, session = wanted()
-    http = entra.EntraHttp(request, authority=f"{LOGIN}/{TENANT}")
+    http = entra.EntraHttp(request)
     with pytest.raises(TransportError, match="not needed"):
         http.get("https://login.microsoftonline.com/common/discovery/instance")
     document = http.get(f"{LOGIN}/{TENANT}/v2.0/.well-known/openid-configuration")

@@ -54,7 +54,7 @@ class DeviceCode:
         require_libraries()
         self.validate()
         authority = f"{request.endpoints.login_url}/{request.tenant_id}"
-        http = EntraHttp(request, authority=authority)
+        http = EntraHttp(request)
         application = msal.PublicClientApplication(request.client_id, authority=authority, http_client=http, instance_discovery=False)
         # The delegated permissions that the app declares for the resource.
         flow = application.initiate_device_flow([scope_of(request.resource)], claims_challenge=request.claims)

@@ -2,16 +2,18 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The conversation with Entra ID's token endpoints: v2 by MSAL, v1 by a form of our own (MSAL knows no `resource`).
+"""The conversation with Entra ID's token endpoints, by MSAL over our transport.
 
-MSAL opens every authority with a request for its discovery document, and keeps error answers for a minute. Neither
-suits a partner with a thousand tenants: the first doubles the traffic, the second would answer a poll for a consent
-that was just given with the old refusal. So
-- MSAL's HTTP client is an adapter to our transport that answers the discovery request itself. The endpoints of a
-  tenant are the login host, the tenant's GUID and a fixed path (they are part of the platform's published interface,
-  and the document repeats them), so nothing is guessed. One POST per token is the whole traffic;
-- an MSAL application lives for one token. Its token cache and its cache of answers end with it; keeping tokens is the
-  business of `cache.py`, repeating requests that of `transport.py`.
+An MSAL application opens every authority with a request for its discovery document, keeps error answers for a minute
+and looks for a token cache of its own. None of it suits a partner with a thousand tenants: the first doubles the
+traffic, the second would answer a poll for a consent that was just given with the old refusal. So
+- tokens of the app itself come from the OAuth client below MSAL's applications (`msal.oauth2cli`), which knows v1 as
+  well as v2 and does nothing but the request;
+- the flow of a user needs an application. Its HTTP client is an adapter to our transport that answers the discovery
+  request itself, and it lives for one token.
+The endpoints of a tenant are the login host, the tenant's GUID and a fixed path (they are part of the platform's
+published interface, and the document repeats them), so nothing is guessed. One POST per token is the whole traffic;
+keeping tokens is the business of `cache.py`, repeating requests that of `transport.py`.
 """
 
 from __future__ import annotations
@@ -50,23 +52,23 @@ class EntraHttp:
     :ivar response: the last answer, for a diagnosis with its status and request id.
     """
 
-    def __init__(self, request: TokenRequest, *, authority: str) -> None:
+    def __init__(self, request: TokenRequest) -> None:
         self._request = request
-        self._authority = authority
         self.response: Response | None = None
 
     def get(self, url: str, **_ignored: Any) -> _Answer:
         """Answer the request for the discovery document; MSAL has no other GET in the flows used here."""
-        if url != f"{self._authority}/v2.0/.well-known/openid-configuration":
+        authority = f"{self._request.endpoints.login_url}/{self._request.tenant_id}"
+        if url != f"{authority}/v2.0/.well-known/openid-configuration":
             raise TransportError(
                 f"MSAL asked for {url}, which is not needed; the request was not sent.",
                 attempted=self._request.attempted,
                 tenant_id=self._request.tenant_id,
                 next_step="Report this with the version of msal.",
             )
-        base = f"{self._authority}/oauth2/v2.0"
+        base = f"{authority}/oauth2/v2.0"
         document = {
-            "issuer": f"{self._authority}/v2.0",
+            "issuer": f"{authority}/v2.0",
             "authorization_endpoint": f"{base}/authorize",
             "token_endpoint": f"{base}/token",
             "device_authorization_endpoint": f"{base}/devicecode",
@@ -108,49 +110,30 @@ def post_form(request: TokenRequest, url: str, form: Mapping[str, str], *, heade
 
 
 def request_token(request: TokenRequest, *, secret: str | None = None, assertion: AssertionMaker | None = None) -> Grant:
-    """Get a token for the app itself, by a secret or by an assertion.
+    """Get a token for the app itself, by a secret or by an assertion (RFC 6749 section 4.4, RFC 7523 section 2.2).
 
     :raises PartnerError: as the answer says, see `diagnosis`.
     """
-    if request.endpoint_version == "v1":
-        return _request_v1(request, secret=secret, assertion=assertion)
-    return _request_v2(request, secret=secret, assertion=assertion)
+    require_libraries()
+    http = EntraHttp(request)
+    client = msal.oauth2cli.Client(
+        {"token_endpoint": request.token_url},
+        request.client_id,
+        http_client=http,
+        client_assertion=assertion,
+        client_assertion_type=ASSERTION_TYPE if assertion else None,
+        default_body=None if assertion else {"client_secret": secret},
+    )
+    is_v1 = request.endpoint_version == "v1"
+    body = client.obtain_token_for_client(
+        None if is_v1 else scope_of(request.resource), data={"resource": request.resource if is_v1 else None, "claims": request.claims}
+    )
+    return grant_from(request, body, http.response)
 
 
 def scope_of(resource: str) -> str:
     """Return the v2 scope that stands for all roles of a resource. A resource that ends in a slash keeps it."""
     return f"{resource}/.default"
-
-
-def _request_v2(request: TokenRequest, *, secret: str | None, assertion: AssertionMaker | None) -> Grant:
-    require_libraries()
-    authority = f"{request.endpoints.login_url}/{request.tenant_id}"
-    http = EntraHttp(request, authority=authority)
-    application = msal.ConfidentialClientApplication(
-        request.client_id,
-        client_credential={"client_assertion": assertion} if assertion else secret,
-        authority=authority,
-        http_client=http,
-        # The login host comes from the configuration alone; asking Microsoft's public cloud about it would be both
-        # useless (a national cloud, a private test server) and a request too many.
-        instance_discovery=False,
-        # Not from the environment: a regional endpoint is another host than the one configured.
-        azure_region=False,
-    )
-    body = application.acquire_token_for_client([scope_of(request.resource)], claims_challenge=request.claims)
-    return grant_from(request, body, http.response)
-
-
-def _request_v1(request: TokenRequest, *, secret: str | None, assertion: AssertionMaker | None) -> Grant:
-    form = {"grant_type": "client_credentials", "client_id": request.client_id, "resource": request.resource}
-    if assertion:
-        form |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion()}
-    else:
-        form["client_secret"] = secret or ""
-    if request.claims:
-        form["claims"] = request.claims
-    response = post_form(request, request.token_url, form)
-    return grant_from(request, response.json(), response)
 
 
 def grant_from(request: TokenRequest, body: Mapping[str, Any], response: Response | None) -> Grant:

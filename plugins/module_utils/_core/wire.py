@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One request and its answer over kept-alive TLS connections: the adapter of requests, without a session around it.
+
+What a session would add is what must not happen here: it follows redirects, keeps cookies (and would show those of one
+tenant's answer to the next tenant), reads passwords from `.netrc` and authorities from the environment. It also costs
+more than the request itself, which a thousand tenants feel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from ._libraries import certifi, requests, require_libraries, urllib3
+from .errors import OptionError
+
+if TYPE_CHECKING:
+    from .transport import TransportSettings
+
+_PROXY_VARIABLES = tuple(form for name in ("https_proxy", "all_proxy", "no_proxy") for form in (name, name.upper()))
+_POOL_SIZE = 64
+# A URL that goes over the wire as it stands: no parameters to add, nothing to encode or to encode again.
+_PLAIN_URL = re.compile(r"https://[!#-$&-;=?-\[\]_a-z~]+", re.IGNORECASE)
+
+_Adapter: Any = requests.adapters.HTTPAdapter if requests else object
+
+
+class Wire(_Adapter):  # type: ignore[misc]
+    """Sends single requests; threads may share it, processes must not share its connections.
+
+    :raises LibraryMissing: where requests is not installed.
+    :raises OptionError: for an unreadable `ca_path`.
+    """
+
+    def __init__(self, settings: TransportSettings) -> None:
+        require_libraries()
+        self._settings = settings
+        self._context = tls_context(settings.ca_path, settings.validate_certs)
+        self._headers = {"User-Agent": settings.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Mapping[str, str] | None = None,
+        timeout: tuple[float, float],
+    ) -> Any:
+        """Send one request and return its answer (`requests.Response`), the body still to be read; never follow a redirect.
+
+        :param data: a form; `json` is the other kind of body.
+        :param timeout: seconds to wait for the connection, and for each part of the answer.
+        :raises requests.RequestException: when no answer came.
+        """
+        if not url.lower().startswith("https://"):
+            raise requests.exceptions.InvalidSchema("only https is spoken")
+        request = requests.PreparedRequest()
+        request.method = method
+        request.headers = {**self._headers, **headers}
+        if params or not _PLAIN_URL.fullmatch(url):
+            request.prepare_url(url, params)
+        else:
+            request.url = url
+        _put_body(request, json, data)
+        proxies = {"https": self._settings.proxy} if self._settings.proxy else _environment_proxies(_authority_of(url), _proxy_variables())
+        return self.send(request, stream=True, timeout=timeout, verify=self._settings.validate_certs, proxies=proxies)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use the shared TLS context alone; requests would load its own authorities into it on each connection."""
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Use the shared TLS context behind a proxy too."""
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """Return the pool of connections to the request's host; the TLS settings are the same for all of them."""
+        if proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+        parts = urlsplit(request.url)
+        return self.poolmanager.connection_from_host(parts.hostname, port=parts.port, scheme=parts.scheme)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Say whether to verify; the context knows the authorities."""
+        conn.cert_reqs = "CERT_REQUIRED" if self._settings.validate_certs else "CERT_NONE"
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Return path and query: proxies tunnel, since every URL is https."""
+        parts = urlsplit(request.url)
+        path = parts.path or "/"
+        return f"{path}?{parts.query}" if parts.query else path
+
+    def build_response(self, req: Any, resp: Any) -> Any:
+        """Return the answer; its cookies stay where they are."""
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = requests.structures.CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.url = req.url
+        response.request = req
+        return response
+
+
+def _put_body(request: Any, body: Any, form: Mapping[str, str] | None) -> None:
+    if body is not None:
+        request.body = json.dumps(body, allow_nan=False).encode()
+        request.headers.setdefault("Content-Type", "application/json")
+    elif form is not None:
+        request.body = urlencode(form).encode()
+        request.headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+    elif request.method not in ("GET", "HEAD"):
+        request.headers["Content-Length"] = "0"
+        return
+    if request.body is not None:
+        request.headers["Content-Length"] = str(len(request.body))
+
+
+def tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
+    """Return the TLS context for a file of authorities; without one, for those that the environment names, else certifi's.
+
+    :raises OptionError: where the authorities cannot be read.
+    """
+    path = ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    return _tls_context_of(path, validate_certs)
+
+
+@lru_cache(maxsize=16)
+def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
+    """Return the TLS context; cached, since loading the authorities costs some 20 ms and workers inherit it by fork."""
+    context: ssl.SSLContext = urllib3.util.ssl_.create_urllib3_context()
+    if not validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context.check_hostname = True
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        if os.path.isdir(path):
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except (OSError, ssl.SSLError) as exc:
+        raise OptionError(
+            f"The certificate authorities in '{path}' cannot be read: {exc}.",
+            next_step="Give ca_path as a readable PEM file, or leave it out to trust the platform's authorities.",
+            state="unreachable",
+            scope="credential",
+        ) from exc
+    return context
+
+
+def _authority_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _proxy_variables() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in _PROXY_VARIABLES)
+
+
+@lru_cache(maxsize=256)
+def _environment_proxies(origin: str, _variables: tuple[str | None, ...]) -> Mapping[str, str]:
+    """Return the proxies that the environment names for an origin.
+
+    Kept as long as the variables are the same, since requests reads the whole environment for each request.
+    """
+    proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
+    return proxies
