@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
+from integration.apps import get_token, register_certificate
 from integration.harness import Ansible, Emulator
+from unit.identity.tokens import certificate, pem, pfx, private_key, written
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,28 @@ def ansible(quiet_ansible: Ansible, path: str) -> Ansible:
     """Ansible in a home of its own, once for each way that tasks go."""
     quiet_ansible.environment["M365D_IN_PROCESS"] = "1" if path == "in_process" else "0"
     return quiet_ansible
+
+
+@pytest.fixture
+def graph(cloud: Emulator, tmp_path: Path) -> Iterator[requests.Session]:
+    """A session with the bootstrap app's token for Microsoft Graph in the home tenant."""
+    found = get_token(cloud, tmp_path, return_token=True, **cloud.endpoints["bootstrap"])
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = cloud.endpoints["ca_path"]
+        session.headers["Authorization"] = f"Bearer {found['access_token']}"
+        cloud.forget_requests()
+        yield session
+
+
+@pytest.fixture
+def registered(cloud: Emulator, graph: requests.Session, tmp_path: Path) -> dict[str, str]:
+    """A certificate that is registered on the prepared app, in each form that it is kept in."""
+    key = private_key("first")
+    leaf = certificate(key)
+    register_certificate(cloud, graph, leaf)
+    cloud.forget_requests()
+    return {
+        "pem": written(tmp_path / "app.pem", pem(leaf), pem(key)),
+        "pfx": written(tmp_path / "app.pfx", pfx(key, leaf, password=b"p4ss")),
+    }

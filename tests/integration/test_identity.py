@@ -10,79 +10,21 @@ consistent with each other.
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import CredentialError, PartnerError
-from ansible_collections.m365d.partner.plugins.module_utils._ops import token as token_operation
-from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Task
-from cryptography.hazmat.primitives import serialization
+from integration.apps import get_token, prepared_app
 from integration.harness import CLIENT_ID, FABRIKAM, NORTHWIND, TAILSPIN, TESTS, Ansible, Emulator
-from unit.identity.tokens import certificate, pem, pfx, private_key, written
+from unit.identity.tokens import certificate, pem, private_key, written
 
 TENANTS, TASKS = 200, 5
-
-
-def get_token(emulator: Emulator, folder: Path, **options: Any) -> dict[str, Any]:
-    """Run the operation m365d_token in this process and return its result."""
-    connection = {name.removeprefix("m365d_"): value for name, value in emulator.connection.items()}
-    spec = {name: dict(entry) for name, entry in token_operation.OPERATION.argument_spec.items()}
-    announced = options.pop("announced", None)
-    validation = ArgumentSpecValidator(spec).validate({**connection, **options})
-    assert not validation.error_messages
-    task = Task(params=validation.validated_parameters, run_directory=str(folder))
-    if announced is not None:
-        task = Task(params=task.params, run_directory=str(folder), announce=announced)
-    outcome = token_operation.OPERATION.run(task)
-    assert not outcome.failed, outcome.result["msg"]
-    return outcome.result
-
-
-@pytest.fixture
-def graph(cloud: Emulator, tmp_path: Path) -> Iterator[requests.Session]:
-    """A session with the bootstrap app's token for Microsoft Graph in the home tenant."""
-    found = get_token(cloud, tmp_path, return_token=True, **cloud.endpoints["bootstrap"])
-    with requests.Session() as session:
-        session.trust_env = False
-        session.verify = cloud.endpoints["ca_path"]
-        session.headers["Authorization"] = f"Bearer {found['access_token']}"
-        cloud.forget_requests()
-        yield session
-
-
-def prepared_app(cloud: Emulator, graph: requests.Session) -> str:
-    """Return the URL of the prepared app's registration."""
-    url = f"{cloud.endpoints['graph_url']}/v1.0/applications"
-    found = graph.get(url, params={"$filter": f"appId eq '{CLIENT_ID}'"}).json()["value"]
-    return f"{url}/{found[0]['id']}"
-
-
-@pytest.fixture
-def registered(cloud: Emulator, graph: requests.Session, tmp_path: Path) -> dict[str, str]:
-    """A certificate that is registered on the prepared app, in each form that it is kept in."""
-    key = private_key("first")
-    leaf = certificate(key)
-    entry = {
-        "type": "AsymmetricX509Cert",
-        "usage": "Verify",
-        "displayName": "test",
-        "key": base64.b64encode(leaf.public_bytes(serialization.Encoding.DER)).decode(),
-    }
-    assert graph.patch(prepared_app(cloud, graph), json={"keyCredentials": [entry]}).status_code == 204
-    cloud.forget_requests()
-    return {
-        "pem": written(tmp_path / "app.pem", pem(leaf), pem(key)),
-        "pfx": written(tmp_path / "app.pfx", pfx(key, leaf, password=b"p4ss")),
-    }
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

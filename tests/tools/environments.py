@@ -17,11 +17,14 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +38,12 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "tools": ("requirements.txt", "tests/tools/requirements.txt"),
     "importer": ("tests/tools/requirements-importer.txt",),
 }
+
+
+# What the witnesses need of programs that are too large to be installed whole; see `fill_azure_cli()` and `fill_recipes()`.
+AZURE_CLI_PARTS = ("azure-cli-core", "azure-mgmt-resource")
+AZURE_CLI_UNNAMED_PARTS = ("msrest",)
+RECIPE_COLLECTIONS = ("azure/azcollection", "community/hashi_vault")
 
 
 class SetupError(Exception):
@@ -131,12 +140,64 @@ def run_logged(command: Sequence[str], *, log: Path) -> None:
         raise SetupError(f"{' '.join(command)}\nended with {result.returncode}; the end of {log.relative_to(ROOT)}:\n{tail}")
 
 
-def ensure_environment(target: Path, requirements: Sequence[str], *, extra: Sequence[str] = (), python: str = sys.executable) -> bool:
+def pip(target: Path, command: str) -> list[str]:
+    """The command line of a pip command in an environment, without its operands."""
+    return [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", command, "--prefer-binary"]
+
+
+def fill_azure_cli(target: Path, log: Path) -> None:
+    """Install the Azure CLI with what signing in takes.
+
+    The whole of it is 730 MB of libraries for services that no test asks. The program itself, its core and the library that
+    `az login` lists subscriptions with are a quarter of that, in the versions that the program's own metadata demands. Nor
+    is it compiled: that would take longer than all runs of it together.
+    """
+    run_logged([*pip(target, "install"), "--no-compile", "--no-deps", "azure-cli"], log=log)
+    listing = subprocess.run(
+        [str(target / "bin" / "python"), "-c", "import importlib.metadata as m; print(*m.requires('azure-cli'), sep='\\n')"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=clean_pip_environment(),
+        check=True,
+    ).stdout
+    demanded = [line for line in listing.splitlines() if re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] in AZURE_CLI_PARTS]
+    run_logged([*pip(target, "install"), *demanded, *AZURE_CLI_UNNAMED_PARTS], log=log)
+
+
+def fill_recipes(target: Path, log: Path) -> None:
+    """Unpack the collections that the guides' recipes name into ``collections`` below the environment.
+
+    They come out of the PyPI package `ansible`, which carries a hundred of them, so that pip is the only way to anything here.
+    """
+    with tempfile.TemporaryDirectory(dir=target) as folder:
+        run_logged([*pip(target, "download"), "--no-deps", "--only-binary=:all:", "--dest", folder, "ansible"], log=log)
+        prefixes = tuple(f"ansible_collections/{name}/" for name in RECIPE_COLLECTIONS)
+        with zipfile.ZipFile(next(Path(folder).glob("ansible-*.whl"))) as archive:
+            archive.extractall(target / "collections", [name for name in archive.namelist() if name.startswith(prefixes)])
+
+
+FILLS: dict[str, tuple[Callable[[Path, Path], None], tuple[str, ...]]] = {
+    # name of an environment → what fills it, and what that depends on
+    "azure-cli": (fill_azure_cli, ("azure-cli", *AZURE_CLI_PARTS, *AZURE_CLI_UNNAMED_PARTS)),
+    "recipes": (fill_recipes, RECIPE_COLLECTIONS),
+}
+
+
+def ensure_environment(
+    target: Path,
+    requirements: Sequence[str],
+    *,
+    extra: Sequence[str] = (),
+    python: str = sys.executable,
+    fill: Callable[[Path, Path], None] | None = None,
+) -> bool:
     """Make the virtual environment ``target`` unless it is current; True when it was made.
 
     :param requirements: requirement files, relative to the checkout.
     :param extra: further requirements as pip takes them, for example ``ansible-core==2.19.*``.
     :param python: the interpreter to make it with.
+    :param fill: fills it instead of pip, given the environment and the log; ``extra`` then only tells what that depends on.
     :raises SetupError: when Python cannot make the environment or pip cannot fill it.
     """
     stamp = target / "setup-stamp.json"
@@ -151,9 +212,11 @@ def ensure_environment(target: Path, requirements: Sequence[str], *, extra: Sequ
         log = target.with_name(f"{target.name}.log")
         log.write_text("", encoding="utf-8")
         run_logged([python, "-m", "venv", str(target)], log=log)
-        files = [part for name in requirements for part in ("-r", str(ROOT / name))]
-        pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--prefer-binary"]
-        run_logged([*pip, *files, *extra], log=log)
+        if fill:
+            fill(target, log)
+        else:
+            files = [part for name in requirements for part in ("-r", str(ROOT / name))]
+            run_logged([*pip(target, "install"), *files, *extra], log=log)
         stamp.write_text(wanted, encoding="utf-8")
         print(f"setting up {label}: done in {time.monotonic() - started:.0f} s", flush=True)
         return True
@@ -164,13 +227,20 @@ def ensure(names: Sequence[str]) -> None:
     link_collection()
     with ThreadPoolExecutor(max_workers=len(names) or 1) as pool:
         # list() so that a failure is raised here
-        list(pool.map(lambda name: ensure_environment(environment_path(name), ENVIRONMENTS[name]), names))
+        list(pool.map(_ensure_one, names))
+
+
+def _ensure_one(name: str) -> bool:
+    if name in FILLS:
+        fill, needs = FILLS[name]
+        return ensure_environment(environment_path(name), (), extra=needs, fill=fill)
+    return ensure_environment(environment_path(name), ENVIRONMENTS[name])
 
 
 def main() -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description="Make the virtual environments that the make targets need.")
-    parser.add_argument("names", nargs="+", choices=list(ENVIRONMENTS), help="environments to make")
+    parser.add_argument("names", nargs="+", choices=[*ENVIRONMENTS, *FILLS], help="environments to make")
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):
         print(f"Python 3.11 or newer is needed, this is {python_version()}; choose another with make PYTHON=…", file=sys.stderr)

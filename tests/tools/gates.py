@@ -65,12 +65,14 @@ class Gate:
 
     ``steps`` is called when the gate starts, so that a copy of the checkout is made then; ``count`` gets the log's text and whether
     every step ended with 0. The programs of ``environments`` are on the PATH in that order;
+    those that ``witnesses`` names are made too, and found by the tests themselves;
     ``roots`` names directories of virtual environments instead. Lines that match ``noise`` are not shown when the gate fails.
     """
 
     name: str
     steps: Callable[[], list[Step]]
     environments: tuple[str, ...] = ("dev",)
+    witnesses: tuple[str, ...] = ()
     roots: tuple[Path, ...] = ()
     count: Callable[[str, bool], Counts] = lambda _output, ok: Counts(passed=int(ok), failed=int(not ok))
     summary: Callable[[str], str] = lambda _output: ""
@@ -380,7 +382,7 @@ PIP_NOISE = r"^(Collecting|Installing|Successfully installed|Looking in|Using ca
 
 # Long ones first: with two at a time that keeps both cores busy until the end.
 GATES: tuple[Gate, ...] = (
-    Gate(name="integration", steps=integration_steps, count=count_pytest("integration")),
+    Gate(name="integration", steps=integration_steps, witnesses=("azure-cli", "recipes"), count=count_pytest("integration")),
     # ansible-test looks for shellcheck on the PATH; it is in the environment of the tools.
     Gate(name="sanity", steps=sanity_steps, environments=("dev", "tools"), count=_count_sanity, noise=PIP_NOISE),
     Gate(name="unit", steps=unit_steps, count=count_pytest("unit"), summary=_coverage),

@@ -204,7 +204,7 @@ def main() -> int:
     gates = [gate for gate in (*GATES, *EXTRA_GATES) if gate.name in arguments.names] if arguments.names else list(GATES)
     started = time.monotonic()
     try:
-        ensure(sorted({name for gate in gates for name in gate.environments}))
+        ensure(sorted({name for gate in gates for name in (*gate.environments, *gate.witnesses)}))
     except SetupError as exc:
         print(f"set-up failed: {exc}", file=sys.stderr)
         return 1
