@@ -120,12 +120,45 @@ options:
       - Seconds for all of O(tenants) together. A tenant that is not done by then is C(unknown).
       - Without it, only the O(deadline) of each call counts.
     type: float
+  budgets:
+    description:
+      - How many requests the services take, so that O(tenants) are read without being refused. A tenant whose budget is used
+        up waits, and gives its place to another one meanwhile.
+      - 'Each budget is a list of limits: V(50/m) is 50 requests within any minute, V(1000/10s) is 1000 within any ten seconds;
+        C(s), C(m), C(h) and C(d) are the units. An empty list is no limit.'
+      - Requests are counted within this task alone. What other tasks, hosts of a loop, or other programs spend, the service
+        tells by refusing, which is obeyed.
+      - Counting needs the Python library C(pyrate-limiter), which is not needed where all budgets are empty lists.
+    type: dict
+    suboptions:
+      defender:
+        description:
+          - Limits of the requests of one tenant to the Defender API, but for hunting. The default is V(50/m) and V(1500/h).
+        type: list
+        elements: str
+      graph:
+        description:
+          - Limits of the requests of one tenant to the security API of Microsoft Graph, but for hunting. The default is V(150/m).
+        type: list
+        elements: str
+      hunting:
+        description:
+          - Limits of the requests of one tenant for hunting, with either service. The default is V(45/m).
+        type: list
+        elements: str
+      app:
+        description:
+          - Limits of the requests of one application, to the APIs of all tenants together. The default is no limit.
+        type: list
+        elements: str
   shard:
     description:
       - 'Take only a part of O(tenants): V(2/4) is the second of four parts.'
       - Which part a tenant belongs to depends on its GUID alone, so that the slices of a job, or several machines, share
         the work.
     type: str
+requirements:
+  - pyrate-limiter >= 4, where O(tenants) is given
 """
 
     PLUGIN = r"""
@@ -259,6 +292,39 @@ options:
         key: fleet_deadline
     vars:
       - name: m365d_fleet_deadline
+  budgets:
+    description:
+      - How many requests the services take, so that O(tenants) are read without being refused. A tenant whose budget is used
+        up waits, and gives its place to another one meanwhile.
+      - 'Each budget is a list of limits: V(50/m) is 50 requests within any minute, V(1000/10s) is 1000 within any ten seconds;
+        C(s), C(m), C(h) and C(d) are the units. An empty list is no limit.'
+      - Requests are counted within this task alone. What other tasks, hosts of a loop, or other programs spend, the service
+        tells by refusing, which is obeyed.
+      - Counting needs the Python library C(pyrate-limiter), which is not needed where all budgets are empty lists.
+    type: dict
+    suboptions:
+      defender:
+        description:
+          - Limits of the requests of one tenant to the Defender API, but for hunting. The default is V(50/m) and V(1500/h).
+        type: list
+        elements: str
+      graph:
+        description:
+          - Limits of the requests of one tenant to the security API of Microsoft Graph, but for hunting. The default is V(150/m).
+        type: list
+        elements: str
+      hunting:
+        description:
+          - Limits of the requests of one tenant for hunting, with either service. The default is V(45/m).
+        type: list
+        elements: str
+      app:
+        description:
+          - Limits of the requests of one application, to the APIs of all tenants together. The default is no limit.
+        type: list
+        elements: str
+    vars:
+      - name: m365d_budgets
   shard:
     description:
       - 'Take only a part of O(tenants): V(2/4) is the second of four parts.'
@@ -272,4 +338,6 @@ options:
         key: shard
     vars:
       - name: m365d_shard
+requirements:
+  - pyrate-limiter >= 4, where O(tenants) is given
 """

@@ -363,6 +363,13 @@ _API = (
     ),
 )
 
+
+def _budget(name: str, whose: str, default: str) -> Option:
+    """Return the suboption of `budgets` for one budget."""
+    description = (f"Limits of the requests {whose}. The default is {default}.",)
+    return Option(name, "fleet", "list", description, elements="str", in_environment=False)
+
+
 _FLEET = (
     Option(
         "tenants",
@@ -422,6 +429,27 @@ _FLEET = (
         (
             "Seconds for all of O(tenants) together. A tenant that is not done by then is C(unknown).",
             "Without it, only the O(deadline) of each call counts.",
+        ),
+    ),
+    Option(
+        "budgets",
+        "fleet",
+        "dict",
+        (
+            "How many requests the services take, so that O(tenants) are read without being refused. A tenant whose budget is used up"
+            " waits, and gives its place to another one meanwhile.",
+            "Each budget is a list of limits: V(50/m) is 50 requests within any minute, V(1000/10s) is 1000 within any ten seconds; C(s),"
+            " C(m), C(h) and C(d) are the units. An empty list is no limit.",
+            "Requests are counted within this task alone. What other tasks, hosts of a loop, or other programs spend, the service tells by"
+            " refusing, which is obeyed.",
+            "Counting needs the Python library C(pyrate-limiter), which is not needed where all budgets are empty lists.",
+        ),
+        in_environment=False,
+        suboptions=(
+            _budget("defender", "of one tenant to the Defender API, but for hunting", "V(50/m) and V(1500/h)"),
+            _budget("graph", "of one tenant to the security API of Microsoft Graph, but for hunting", "V(150/m)"),
+            _budget("hunting", "of one tenant for hunting, with either service", "V(45/m)"),
+            _budget("app", "of one application, to the APIs of all tenants together", "no limit"),
         ),
     ),
     Option(

@@ -62,6 +62,9 @@ _BESIDE: Mapping[str, Mapping[str, Any]] = {
             " E(M365D_IN_PROCESS) to V(0), to have it run as an ordinary module.",
         ],
     },
+    "fleet": {
+        "requirements": ["pyrate-limiter >= 4, where O(tenants) is given"],
+    },
 }
 
 

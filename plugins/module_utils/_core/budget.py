@@ -11,14 +11,17 @@ A count is of this process alone. What another process spends is learned from th
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ._libraries import optional_library
 from .errors import OptionError
+
+K = TypeVar("K")
 
 # Per tenant and app: Microsoft's pages on listing incidents and on advanced hunting, and Graph's throttling limits for
 # security resources. There is no default for an app over all its tenants: one process does not reach what is published.
@@ -36,22 +39,22 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 Pace = Callable[[], float]
 
 
-def limits_of(name: str, texts: Sequence[str]) -> tuple[tuple[int, float], ...]:
+def limits_of(name: str, texts: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Return requests and seconds of each limit, the shortest span first.
 
     :param texts: limits such as `50/m`, `1500/h`, `1000/10s`.
     :raises OptionError: for any other text, and for limits of which one can never be met.
     """
-    limits = []
+    limits: list[tuple[int, int]] = []
     for text in texts:
         match = _RATE.fullmatch(str(text).strip().lower())
         count, seconds = (int(match[1]), int(match[2] or 1) * _UNIT_SECONDS[match[3]]) if match else (0, 0)
         if not count or not seconds:
             raise OptionError(f"budgets.{name} must hold limits such as 50/m or 1500/h; got '{text}'.", next_step="Correct budgets.")
-        limits.append((count, float(seconds)))
+        limits.append((count, seconds))
     # A longer span that allows no more, or more per second, than a shorter one leaves one of them without any effect.
     ordered = sorted(limits, key=lambda limit: limit[1])
-    for (count, seconds), (more, longer) in zip(ordered, ordered[1:], strict=False):
+    for (count, seconds), (more, longer) in itertools.pairwise(ordered):
         if longer <= seconds or more <= count or more * seconds > count * longer:
             raise OptionError(
                 f"budgets.{name} holds limits of which one has no effect: {', '.join(str(text) for text in texts)}.",
@@ -73,33 +76,44 @@ class Budgets:
         self._limits = {name: limits_of(name, texts or ()) for name, texts in chosen.items()}
         self._clock = clock
         self._lock = threading.Lock()
-        self._apps: dict[str, Any] = {}
+        self._apps: dict[str, _Bucket] = {}
+        self._tenants: dict[str, dict[tuple[str, str], _Bucket]] = {}
         self._library: Any = None
         if any(self._limits.values()):
             self._library = optional_library("pyrate_limiter", purpose="counting requests against the option budgets")
 
-    def pace(self, kind: str, *, app: str) -> Pace | None:
+    def pace(self, kind: str, *, tenant_id: str, app: str) -> Pace | None:
         """Return the pace of one tenant's requests of a kind, for one thread; None where nothing limits it.
 
         :param kind: a name out of `DEFAULT_BUDGETS`; any other is counted for the app alone.
         :param app: the client id, whose requests to all tenants share a budget.
         """
         limits = self._limits.get(kind, ()) if kind != _APP else ()
-        buckets = [_Bucket(self._library, limits)] if limits else []
-        if self._limits[_APP]:
-            with self._lock:
-                if app not in self._apps:
-                    self._apps[app] = _Bucket(self._library, self._limits[_APP])
-            buckets.append(self._apps[app])
+        buckets = []
+        with self._lock:
+            if limits:
+                buckets.append(self._bucket(self._tenants.setdefault(tenant_id, {}), (app, kind), limits))
+            if self._limits[_APP]:
+                buckets.append(self._bucket(self._apps, app, self._limits[_APP]))
         return _Pace(buckets, self._clock) if buckets else None
+
+    def forget(self, tenant_id: str) -> None:
+        """Forget what a tenant has spent that will not be asked any more."""
+        self._tenants.pop(tenant_id, None)
+
+    def _bucket(self, buckets: dict[K, _Bucket], key: K, limits: Sequence[tuple[int, int]]) -> _Bucket:
+        found = buckets.get(key)
+        if found is None:
+            found = buckets[key] = _Bucket(self._library, limits)
+        return found
 
 
 class _Bucket:
     """Requests in moving windows."""
 
-    def __init__(self, library: Any, limits: Sequence[tuple[int, float]]) -> None:
+    def __init__(self, library: Any, limits: Sequence[tuple[int, int]]) -> None:
         self._item = library.RateItem
-        self._bucket = library.InMemoryBucket([library.Rate(count, int(seconds * 1000)) for count, seconds in limits])
+        self._bucket = library.InMemoryBucket([library.Rate(count, seconds * 1000) for count, seconds in limits])
         self._most = 2 * limits[-1][0]
         self._lock = threading.Lock()
 

@@ -186,3 +186,9 @@ class Throttled(ServiceError):
     """HTTP 429 that outlasted the deadline. `retry_after` is the wait that the service asked for, in seconds."""
 
     retry_after: float | None = None
+
+
+class FleetStopped(PartnerError):
+    """A fault that is no tenant's and ends the work for all of them, such as a full disk."""
+
+    default_scope: Scope = "request"

@@ -6,8 +6,8 @@
 
 A tenant that has to wait (throttling, back-off) gives its place to another one meanwhile. A fault of the credential
 stops the tenants that use the same credential and have not begun; a fault of one tenant stops nobody else. A tenant
-whose service failed for a passing reason is tried once more after the others (a circuit breaker, half open). What was
-not read is `unknown`; there is no zero for it.
+whose service failed for a passing reason is put back, and tried once more when it had time to recover (`breaker`). What
+was not read is `unknown`; there is no zero for it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from .errors import PartnerError
+from .breaker import RECOVERY_SECONDS
+from .errors import FleetStopped, PartnerError, Throttled
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 State = Literal["ok", "failed", "unknown"]
+# A tenant's turn: not before which instant, its position in the input, itself.
+_Turn = tuple[float, int, T]
 
 # Waits shorter than this (seconds) keep their place: changing hands costs more than it gains.
 _SHORT_WAIT = 0.2
@@ -91,6 +94,12 @@ class Places:
         """Give the place back."""
         self._free.release()
 
+    def wait_until(self, due: float) -> None:
+        """Wait for an instant without having a place; return at once when the fleet was stopped."""
+        left = due - self._clock()
+        if left > 0:
+            self._stopped.wait(left)
+
     def sleep(self, seconds: float) -> None:
         """Wait, and let another tenant work meanwhile.
 
@@ -131,6 +140,8 @@ def run_fleet(
     concurrency: int,
     credential_of: Callable[[T], Hashable],
     on_finding: Callable[[Finding[T, R]], None],
+    recovery: float = RECOVERY_SECONDS,
+    patience: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Do `work` for each tenant and report each outcome once, in the order in which they end.
@@ -140,11 +151,22 @@ def run_fleet(
     :param concurrency: how many tenants work at the same time.
     :param credential_of: tenants with equal values use the same credential.
     :param on_finding: called by one thread at a time; what it raises ends the fleet too.
+    :param recovery: seconds that a tenant whose service failed for a passing reason is left alone, before its second chance.
+    :param patience: seconds that a second chance is waited for at most; a service that asks for more gets none. None for any time.
+    :raises FleetStopped: for a fault that is no tenant's, such as a full disk.
     """
-    fleet = _Fleet(work=work, places=places, credential_of=credential_of, on_finding=on_finding, clock=clock)
+    fleet = _Fleet(
+        work=work,
+        places=places,
+        credential_of=credential_of,
+        on_finding=on_finding,
+        recovery=recovery,
+        patience=patience,
+        clock=clock,
+    )
     executor = ThreadPoolExecutor(max_workers=concurrency + _SLEEPERS, thread_name_prefix="m365d-tenant")
     try:
-        second_chance = fleet.round(executor, list(enumerate(tenants)), attempt=1)
+        second_chance = fleet.round(executor, [(0.0, *entry) for entry in enumerate(tenants)], attempt=1)
         fleet.round(executor, second_chance, attempt=2)
     except BaseException:
         places.stop()
@@ -159,17 +181,20 @@ class _Fleet(Generic[T, R]):
     places: Places
     credential_of: Callable[[T], Hashable]
     on_finding: Callable[[Finding[T, R]], None]
+    recovery: float
+    patience: float | None
     clock: Callable[[], float]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _refused: dict[Hashable, PartnerError] = field(default_factory=dict)
     _stopped_by: BaseException | None = None
     _spent: dict[int, float] = field(default_factory=dict)
 
-    def round(self, executor: ThreadPoolExecutor, tenants: Sequence[tuple[int, T]], *, attempt: int) -> list[tuple[int, T]]:
-        """Try each of the tenants and return those that deserve another try."""
-        again: list[tuple[int, T]] = []
+    def round(self, executor: ThreadPoolExecutor, tenants: Sequence[_Turn[T]], *, attempt: int) -> list[_Turn[T]]:
+        """Try each of the tenants when its time has come, and return those that deserve another try, the earliest first."""
+        again: list[_Turn[T]] = []
         futures = []
-        for index, tenant in tenants:
+        for due, index, tenant in tenants:
+            self.places.wait_until(due)
             self.places.take()
             if self._stopped_by is not None:
                 self.places.leave()
@@ -179,9 +204,9 @@ class _Fleet(Generic[T, R]):
             future.result()
         if self._stopped_by is not None:
             raise self._stopped_by
-        return sorted(again, key=lambda entry: entry[0])
+        return sorted(again, key=lambda turn: turn[:2])
 
-    def _guarded(self, index: int, tenant: T, attempt: int, again: list[tuple[int, T]]) -> None:
+    def _guarded(self, index: int, tenant: T, attempt: int, again: list[_Turn[T]]) -> None:
         """Hand what is no tenant's fault (an interrupt, a full disk) to the thread that runs the fleet, and stop the rest."""
         try:
             self._attempt(index, tenant, attempt, again)
@@ -189,7 +214,7 @@ class _Fleet(Generic[T, R]):
             self._stopped_by = self._stopped_by or exc
             self.places.stop()
 
-    def _attempt(self, index: int, tenant: T, attempt: int, again: list[tuple[int, T]]) -> None:
+    def _attempt(self, index: int, tenant: T, attempt: int, again: list[_Turn[T]]) -> None:
         begun = self.clock()
         tried = attempt - 1
         value, error = None, self._obstacle(tenant)
@@ -197,6 +222,8 @@ class _Fleet(Generic[T, R]):
             if error is None:
                 tried = attempt
                 value = self.work(tenant)
+        except FleetStopped:
+            raise
         except PartnerError as exc:
             error = exc
         except Exception as exc:  # noqa: BLE001 - a defect that one tenant's answers bring out must not cost the others their results
@@ -207,10 +234,20 @@ class _Fleet(Generic[T, R]):
         with self._lock:
             if error is not None and error.scope == "credential":
                 self._refused.setdefault(self.credential_of(tenant), error)
-            if error is not None and error.retryable and attempt == 1 and not self.places.is_over:
-                again.append((index, tenant))
+            due = self._second_chance(error) if attempt == 1 else None
+            if due is not None:
+                again.append((due, index, tenant))
                 return
             self.on_finding(Finding(index, tenant, _state_of(error, tried), value, error, self._spent[index], tried))
+
+    def _second_chance(self, error: PartnerError | None) -> float | None:
+        """Return when a tenant may be tried again, or None where that makes no sense or would be too late."""
+        if error is None or not error.retryable or self.places.is_over:
+            return None
+        wait = max(self.recovery, (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0)
+        due = self.clock() + wait
+        too_late = (self.patience is not None and wait > self.patience) or (self.places.ends_at is not None and due >= self.places.ends_at)
+        return None if too_late else due
 
     def _obstacle(self, tenant: T) -> PartnerError | None:
         """Return why this tenant must not be tried any more, or None."""

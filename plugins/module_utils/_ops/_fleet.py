@@ -10,17 +10,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._argspec import BY_NAME, OPTIONS, shared_options
+from .._core.breaker import RECOVERY_SECONDS, Breaker
+from .._core.budget import Budgets
 from .._core.errors import OptionError, PartnerError
 from .._core.fleet import Finding, Places, run_fleet
-from .._core.tenants import detect_cloud, resolve_tenant
+from .._core.tenants import TenantInfo, detect_cloud, resolve_tenant
+from .._core.transport import Transport
+from ._progress import Progress
 from ._session import AUTO_CLOUD, endpoints_of, requested_tenant, transport_of
 from ._task import Operation, Outcome, Task
 
@@ -35,19 +40,32 @@ _PERCENT = re.compile(r"(\d{1,3})\s*%")
 # Adds up what the tenants' results say; gets the results of those that are ok.
 Totals = Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]]
 
+# Finds the tenant that a domain belongs to, with the options that concern it.
+Locate = Callable[[str, Mapping[str, Any], Transport], TenantInfo]
+
 
 def no_totals(_results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Add nothing to the summary of a fleet."""
     return {}
 
 
-def with_fleet(operation: Operation, *, totals: Totals = no_totals) -> Operation:
+def locate_in_cloud(domain: str, params: Mapping[str, Any], transport: Transport) -> TenantInfo:
+    """Return the tenant of a domain in the cloud that the options name.
+
+    :raises AuthenticationError: with state `unknown_tenant` where it is not there.
+    """
+    if params["cloud"] == AUTO_CLOUD:
+        return detect_cloud(domain, transport, login_url=params["login_url"])
+    return resolve_tenant(domain, endpoints_of(params), transport)
+
+
+def with_fleet(operation: Operation, *, totals: Totals = no_totals, locate: Locate = locate_in_cloud) -> Operation:
     """Return `operation` with the option `tenants` and what belongs to it."""
 
     def _run(task: Task) -> Outcome:
         if task.params.get("tenants") is None:
             return operation.run(task)
-        return _run_fleet(task, operation.run, totals)
+        return _run_fleet(task, operation.run, totals, locate)
 
     return replace(operation, run=_run, argument_spec={**operation.argument_spec, **shared_options("fleet")})
 
@@ -59,14 +77,32 @@ class _Entry:
     :param tenant: GUID or domain; the GUID once it is resolved.
     :param options: what differs from the task's options.
     :param credential: name of the credential, None for the task's own.
+    :param requested: the names by which it stands in `tenants`, each once.
+    :param positions: where it stands there.
+    :param known: what was found out when its domain was resolved.
     """
 
     tenant: str
     options: Mapping[str, Any]
     credential: str | None
+    requested: tuple[str, ...]
+    positions: tuple[int, ...]
+    known: TenantInfo | None = field(default=None, compare=False)
 
 
-def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals) -> Outcome:
+@dataclass(frozen=True)
+class _Shard:
+    """The part `number` of `parts` of a fleet."""
+
+    number: int
+    parts: int
+
+    def holds(self, tenant: str) -> bool:
+        """Tell whether a tenant belongs to this part. That depends on its GUID alone; where none could be found, on its domain."""
+        return int.from_bytes(hashlib.sha256(tenant.lower().encode()).digest()[:8], "big") % self.parts == self.number - 1
+
+
+def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals, locate: Locate) -> Outcome:
     """Run `single` for each tenant and return all outcomes, those of failed tenants included."""
     params = task.params
     credentials = _credentials(params)
@@ -84,11 +120,14 @@ def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals) ->
     fleet = _Fleet(
         task=task,
         single=single,
+        locate=locate,
         credentials=credentials,
         places=Places(params["concurrency"], ends_at=None if seconds is None else begun + seconds),
+        budgets=Budgets(params["budgets"] or {}),
     )
     fleet.run(entries, shard)
-    return fleet.outcome(tolerated=tolerated, totals=totals, seconds=time.monotonic() - begun)
+    about = None if shard is None else _about(shard, entries)
+    return fleet.outcome(tolerated=tolerated, totals=totals, seconds=time.monotonic() - begun, shard=about)
 
 
 def _credentials(params: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -103,7 +142,7 @@ def _credentials(params: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[_Entry]:
     """Return the checked entries of `tenants`; no request is made."""
     entries = []
-    for given in params["tenants"]:
+    for position, given in enumerate(params["tenants"]):
         said = {"tenant_id": given} if not isinstance(given, Mapping) else dict(given)
         tenant = requested_tenant({**params, "tenant_id": said.pop("tenant_id", None)})
         credential = said.pop("credential", None)
@@ -120,7 +159,7 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
                 tenant_id=tenant,
                 next_step=f"An entry may hold tenant_id, credential, {', '.join(sorted(_ENTRY_OPTIONS))}.",
             )
-        entries.append(_Entry(tenant, said, credential))
+        entries.append(_Entry(tenant, said, credential, requested=(tenant,), positions=(position,)))
     return entries
 
 
@@ -137,15 +176,29 @@ def _tolerated(text: str, entries: Sequence[_Entry]) -> int:
     raise OptionError(f"max_failed must be a count or a percentage; got '{text}'.", next_step="Give it as 5 or as 10%.")
 
 
-def _shard(text: str | None) -> Callable[[str], bool]:
-    """Return whether a tenant belongs to the shard `i/n`; stable, since it depends on the tenant's GUID alone."""
+def _shard(text: str | None) -> _Shard | None:
+    """Return the part that `i/n` names, None for the whole.
+
+    :raises OptionError: for anything else.
+    """
     if not text:
-        return lambda _tenant_id: True
+        return None
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
     number, count = (int(part) for part in match.groups()) if match else (0, 0)
     if not 1 <= number <= count:
         raise OptionError(f"shard must be i/n with 1 <= i <= n; got '{text}'.", next_step="Give it as 1/4, 2/4 and so on.")
-    return lambda tenant_id: int.from_bytes(hashlib.sha256(tenant_id.lower().encode()).digest()[:8], "big") % count == number - 1
+    return _Shard(number, count)
+
+
+def _about(shard: _Shard, entries: Sequence[_Entry]) -> dict[str, Any]:
+    """Return what the merging of shards needs to know, to find a shard that is missing, or one of another fleet."""
+    names = json.dumps(sorted(entry.tenant for entry in entries))
+    return {
+        "number": shard.number,
+        "parts": shard.parts,
+        "entries": len(entries),
+        "fingerprint": hashlib.sha256(names.encode()).hexdigest(),
+    }
 
 
 # What became of one entry; its number is its place in `tenants`.
@@ -156,20 +209,42 @@ class _Fleet:
     """One run over many tenants."""
 
     def __init__(
-        self, *, task: Task, single: Callable[[Task], Outcome], credentials: Mapping[str, Mapping[str, Any]], places: Places
+        self,
+        *,
+        task: Task,
+        single: Callable[[Task], Outcome],
+        locate: Locate,
+        credentials: Mapping[str, Mapping[str, Any]],
+        places: Places,
+        budgets: Budgets,
     ) -> None:
         self._task = task
         self._single = single
+        self._locate = locate
         self._credentials = credentials
         self._places = places
+        self._budgets = budgets
+        # A service that failed is asked again after a while, or when a call would have given up at the latest.
+        self._recovery = min(RECOVERY_SECONDS, task.params["deadline"])
+        self._breakers: dict[str, Breaker] = {}
         self._findings: dict[int, _Found] = {}
         self._warned = threading.Lock()
+        self._doubles: set[str] = set()
+        self._progress = Progress(0, None)
 
-    def run(self, entries: Sequence[_Entry], in_shard: Callable[[str], bool]) -> None:
+    def run(self, entries: Sequence[_Entry], shard: _Shard | None) -> None:
         """Resolve, merge doubles, take this shard's tenants, and run each of them."""
-        resolved = self._resolve(entries)
-        chosen = [(index, entry) for index, entry in self._without_doubles(resolved) if in_shard(entry.tenant)]
-        self._each(chosen, self._run_one, self._keep)
+        named = self._without_doubles([(entry.positions[0], entry) for entry in entries])
+        resolved = self._without_doubles(self._resolve(named))
+        if self._doubles:
+            self._task.warn(f"Tenants that stand in tenants more than once were read once: {', '.join(sorted(self._doubles))}.")
+        if shard is not None:
+            resolved = [numbered for numbered in resolved if shard.holds(numbered[1].tenant)]
+            self._findings = {index: found for index, found in self._findings.items() if shard.holds(found.tenant[1].tenant)}
+        with Progress(len(resolved) + len(self._findings), self._task.notify) as self._progress:
+            for _unresolved in self._findings:
+                self._progress.add(is_ok=False, items=None)
+            self._each(resolved, self._run_one, self._keep)
 
     def _each(
         self,
@@ -184,34 +259,30 @@ class _Fleet:
             concurrency=self._task.params["concurrency"],
             credential_of=lambda numbered: _credential_key(numbered[1]),
             on_finding=keep,
+            recovery=self._recovery,
+            patience=self._task.params["deadline"],
         )
 
-    def _resolve(self, entries: Sequence[_Entry]) -> list[tuple[int, _Entry]]:
+    def _resolve(self, entries: Sequence[tuple[int, _Entry]]) -> list[tuple[int, _Entry]]:
         """Return the entries with GUIDs for domains; a domain that cannot be resolved has its outcome already."""
-        found: dict[int, _Entry] = {}
-        domains: list[tuple[int, _Entry]] = []
-        for index, entry in enumerate(entries):
-            if "." in entry.tenant:
-                domains.append((index, entry))
-            else:
-                found[index] = entry
+        found = {index: entry for index, entry in entries if "." not in entry.tenant}
+        domains = [(index, entry) for index, entry in entries if "." in entry.tenant]
 
-        def _lookup(numbered: tuple[int, _Entry]) -> str:
+        def _lookup(numbered: tuple[int, _Entry]) -> TenantInfo:
             params = {**self._task.params, **numbered[1].options}
-            transport = transport_of(params, places=self._places)
-            if params["cloud"] == AUTO_CLOUD:
-                return detect_cloud(numbered[1].tenant, transport, login_url=params["login_url"]).tenant_id
-            return resolve_tenant(numbered[1].tenant, endpoints_of(params), transport).tenant_id
+            return self._locate(numbered[1].tenant, params, transport_of(params, places=self._places))
 
         def _keep(finding: _Found) -> None:
             index, entry = finding.tenant
+            progress.add(is_ok=finding.value is not None, items=None)
             if finding.value is None:
-                self._keep(finding)
+                self._findings[index] = finding
             else:
-                found[index] = replace(entry, tenant=finding.value)
+                found[index] = replace(entry, tenant=finding.value.tenant_id, known=finding.value)
 
-        self._each(domains, _lookup, _keep)
-        return sorted(found.items())
+        with Progress(len(domains), self._task.notify, what="Domains") as progress:
+            self._each(domains, _lookup, _keep)
+        return sorted(found.items(), key=lambda numbered: numbered[0])
 
     def _without_doubles(self, entries: Sequence[tuple[int, _Entry]]) -> list[tuple[int, _Entry]]:
         """Return each tenant once, where it stands first.
@@ -219,9 +290,8 @@ class _Fleet:
         :raises OptionError: where a tenant stands twice with different options.
         """
         first: dict[str, tuple[int, _Entry]] = {}
-        doubles = []
         for index, entry in entries:
-            known = first.setdefault(entry.tenant.lower(), (index, entry))[1]
+            place, known = first.setdefault(entry.tenant.lower(), (index, entry))
             if known is entry:
                 continue
             if (known.options, known.credential) != (entry.options, entry.credential):
@@ -230,9 +300,9 @@ class _Fleet:
                     tenant_id=entry.tenant,
                     next_step="Keep one of the entries.",
                 )
-            doubles.append(entry.tenant)
-        if doubles:
-            self._task.warn(f"Tenants that stand in tenants more than once were read once: {', '.join(sorted(set(doubles)))}.")
+            self._doubles.add(entry.tenant)
+            names = tuple(dict.fromkeys((*known.requested, *entry.requested)))
+            first[entry.tenant.lower()] = (place, replace(known, requested=names, positions=(*known.positions, *entry.positions)))
         return list(first.values())
 
     def _run_one(self, numbered: tuple[int, _Entry]) -> Outcome:
@@ -240,7 +310,18 @@ class _Fleet:
         own: dict[str, Any] = {**entry.options, "tenant_id": entry.tenant, "tenants": None, "allowed_tenants": None}
         if entry.credential is not None:
             own.update(self._credentials[entry.credential])
-        return self._single(replace(self._task, params={**self._task.params, **own}, warn=self._warn, places=self._places))
+        # Kept from the first try to the second, since it knows that the service failed.
+        breaker = self._breakers.setdefault(entry.tenant, Breaker(recovery=self._recovery))
+        task = replace(
+            self._task,
+            params={**self._task.params, **own},
+            warn=self._warn,
+            places=self._places,
+            known=entry.known,
+            breaker=breaker,
+            budgets=self._budgets,
+        )
+        return self._single(task)
 
     def _warn(self, message: str) -> None:
         with self._warned:
@@ -248,8 +329,12 @@ class _Fleet:
 
     def _keep(self, finding: _Found) -> None:
         self._findings[finding.tenant[0]] = finding
+        self._breakers.pop(finding.tenant[1].tenant, None)
+        self._budgets.forget(finding.tenant[1].tenant)
+        items = finding.value.result.get("count") if finding.value is not None else None
+        self._progress.add(is_ok=_state(finding) == "ok", items=items if isinstance(items, int) else None)
 
-    def outcome(self, *, tolerated: int, totals: Totals, seconds: float) -> Outcome:
+    def outcome(self, *, tolerated: int, totals: Totals, seconds: float, shard: dict[str, Any] | None) -> Outcome:
         """Return the outcome of the whole: each tenant's in input order, a summary, and whether too many failed."""
         findings = [self._findings[index] for index in sorted(self._findings)]
         tenants = [_tenant_result(finding) for finding in findings]
@@ -264,6 +349,8 @@ class _Fleet:
             "complete": not lacking and all(outcome.result.get("complete", True) for outcome in good),
             **totals([outcome.result for outcome in good]),
         }
+        if shard is not None:
+            result["shard"] = {**shard, "positions": [list(finding.tenant[1].positions) for finding in findings]}
         if lacking:
             result["msg"] = _too_many(lacking, len(findings), tolerated) if failed else _some(lacking, len(findings))
         elif not findings:
@@ -286,6 +373,7 @@ def _tenant_result(finding: _Found) -> dict[str, Any]:
     """Return what one tenant contributes to `tenants`; a tenant that was not read has no counts at all."""
     own = {
         "tenant_id": finding.tenant[1].tenant,
+        "requested": list(finding.tenant[1].requested),
         "outcome": _state(finding),
         "seconds": round(finding.seconds, 3),
         "attempts": finding.attempts,

@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .._core.api import ApiClient, TokenGetter
+from .._core.breaker import Breaker
+from .._core.budget import Budgets
 from .._core.clouds import API_RESOURCES, Endpoints, resolve_endpoints
 from .._core.errors import OptionError
 from .._core.fleet import Places
@@ -39,12 +41,14 @@ class Session:
 
     :param tenant: the tenant, its id a GUID.
     :param tokens: where tokens come from.
+    :param budgets: what requests are counted against, None for nothing.
     """
 
     endpoints: Endpoints
     transport: Transport
     tokens: TokenSource
     tenant: TenantInfo
+    budgets: Budgets | None = None
 
     def token_getter(self, resource: str) -> TokenGetter:
         """Return a function that gets this tenant's token for a resource, by name or by App ID URI."""
@@ -55,10 +59,13 @@ class Session:
 
         return _get
 
-    def client(self, api: str = "graph") -> ApiClient:
-        """Return a client of the backend `graph` or `defender`; raise `OptionError` where the cloud has none."""
+    def client(self, api: str = "graph", *, budget: str | None = None) -> ApiClient:
+        """Return a client of the backend `graph` or `defender`; raise `OptionError` where the cloud has none.
+
+        :param budget: which budget its requests are counted against; by default the one by the name of the backend.
+        """
         return ApiClient(
-            self.transport,
+            self._paced(budget or api),
             base_url=self.endpoints.base_url(api),
             tenant_id=self.tenant.tenant_id,
             get_token=self.token_getter(API_RESOURCES[api]),
@@ -69,11 +76,17 @@ class Session:
         from .._core.graph import GraphClient
 
         return GraphClient(
-            self.transport,
+            self._paced("directory"),
             base_url=self.endpoints.base_url("graph"),
             tenant_id=self.tenant.tenant_id,
             get_token=self.token_getter(API_RESOURCES["graph"]),
         )
+
+    def _paced(self, budget: str) -> Transport:
+        """Return the transport whose requests are counted against a budget; one that does not exist leaves the app's."""
+        if self.budgets is None:
+            return self.transport
+        return self.transport.paced(self.budgets.pace(budget, tenant_id=self.tenant.tenant_id, app=self.tokens.client_id))
 
 
 def open_session(task: Task) -> Session:
@@ -86,18 +99,21 @@ def open_session(task: Task) -> Session:
     """
     params = task.params
     tenant = requested_tenant(params)
-    transport = transport_of(params, places=task.places)
+    transport = transport_of(params, places=task.places, breaker=task.breaker)
     # With cloud=auto the endpoints are not known yet; what is wrong with the credential is found all the same.
     is_auto = params["cloud"] == AUTO_CLOUD
     endpoints = endpoints_of({**params, "cloud": "global"} if is_auto else params)
     tokens = token_source(task, endpoints=endpoints, transport=transport)
-    info, endpoints = locate_tenant(tenant, params, transport=transport, store=tokens.cache.store)
+    if task.known is not None:
+        info, endpoints = task.known, endpoints_of({**params, "cloud": task.known.cloud} if is_auto else params)
+    else:
+        info, endpoints = locate_tenant(tenant, params, transport=transport, store=tokens.cache.store)
     if is_auto:
         tokens = token_source(task, endpoints=endpoints, transport=transport)
     mismatch = cloud_mismatch(info, endpoints)
     if mismatch:
         task.warn(mismatch)
-    return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=info)
+    return Session(endpoints=endpoints, transport=transport, tokens=tokens, tenant=info, budgets=task.budgets)
 
 
 def locate_tenant(tenant: str, params: Mapping[str, Any], *, transport: Transport, store: Store) -> tuple[TenantInfo, Endpoints]:
@@ -146,10 +162,11 @@ def endpoints_of(params: Mapping[str, Any]) -> Endpoints:
     )
 
 
-def transport_of(params: Mapping[str, Any], *, places: Places | None = None) -> Transport:
+def transport_of(params: Mapping[str, Any], *, places: Places | None = None, breaker: Breaker | None = None) -> Transport:
     """Return the transport for the connection options: the same connections for the same settings within a process.
 
     :param places: the fleet's places, whose `sleep()` and end apply to the waits of this transport.
+    :param breaker: the circuit of the tenant, within a fleet.
     :raises OptionError: for a time that is not positive, and for an unreadable `ca_path`.
     """
     for name in ("timeout", "deadline"):
@@ -163,7 +180,7 @@ def transport_of(params: Mapping[str, Any], *, places: Places | None = None) -> 
         deadline=params["deadline"],
     )
     transport = _transport(settings, os.getpid())
-    return transport.sharing_connections(sleep=places.sleep, ends_at=places.ends_at) if places else transport
+    return transport.sharing_connections(sleep=places.sleep, ends_at=places.ends_at, breaker=breaker) if places else transport
 
 
 @lru_cache(maxsize=32)

@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.breaker import Breaker
+from .._core.budget import Budgets
 from .._core.fleet import Places
+from .._core.tenants import TenantInfo
 
 
 def _discard(_message: str) -> None:
@@ -27,8 +30,9 @@ class Task:
         token cache; None where there is none.
     :param warn: shows a warning to the user.
     :param announce: shows a message at once that the user has to act upon; None where it could be shown only after the end.
-    :param notify: shows the progress of long work, where somebody watches.
+    :param notify: shows the progress of long work; None where nobody watches.
     :param places: the places of the fleet that this run is part of; None for a run of its own.
+    :param known: what the fleet found out about the tenant already, when it resolved its domain.
     """
 
     params: Mapping[str, Any]
@@ -36,8 +40,11 @@ class Task:
     run_directory: str | None = None
     warn: Callable[[str], None] = _discard
     announce: Callable[[str], None] | None = None
-    notify: Callable[[str], None] = _discard
+    notify: Callable[[str], None] | None = None
     places: Places | None = None
+    breaker: Breaker | None = None
+    budgets: Budgets | None = None
+    known: TenantInfo | None = None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def run(task: Task, *, shared: RowFile | None = None) -> Outcome:
     api = params["api"]
     if api == "defender":
         task.warn(_RETIREMENT)
-    client = session.client(api)
+    client = session.client(api, budget="hunting")
     backend: HuntingBackend = DefenderHunting(client) if api == "defender" else GraphHunting(client)
     reader = HuntReader(backend, hunt)
     delivery = _deliver(reader, task, session.tenant.tenant_id, shared)

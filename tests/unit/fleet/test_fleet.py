@@ -11,7 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError, CredentialError, PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import (
+    AuthenticationError,
+    CredentialError,
+    FleetStopped,
+    PartnerError,
+    Throttled,
+)
 from ansible_collections.m365d.partner.plugins.module_utils._core.fleet import Finding, FleetOver, Places, run_fleet
 
 
@@ -22,6 +28,8 @@ def _run(
     concurrency: int = 4,
     places: Places | None = None,
     credential_of: Callable[[Any], Any] | None = None,
+    recovery: float = 0.0,
+    patience: float | None = None,
 ) -> list[Finding[Any, Any]]:
     findings: list[Finding[Any, Any]] = []
     run_fleet(
@@ -31,6 +39,8 @@ def _run(
         concurrency=concurrency,
         credential_of=credential_of or (lambda _tenant: "the one credential"),
         on_finding=findings.append,
+        recovery=recovery,
+        patience=patience,
     )
     return sorted(findings, key=lambda finding: finding.index)
 
@@ -128,6 +138,53 @@ def test_a_lasting_fault_without_an_answer_is_unknown_after_two_tries() -> None:
 
     findings = _run(["dead"], _work)
     assert [(finding.outcome, finding.attempts) for finding in findings] == [("unknown", 2)]
+
+
+def test_a_tenant_that_failed_is_left_alone_for_a_while_and_nobody_waits_for_it() -> None:
+    begun = time.monotonic()
+    times: dict[str, list[float]] = {}
+
+    def _work(tenant: str) -> None:
+        times.setdefault(tenant, []).append(time.monotonic() - begun)
+        if tenant == "shaky" and len(times["shaky"]) == 1:
+            raise PartnerError("reset", state="unreachable", retryable=True)
+
+    findings = _run(["shaky", "a", "b", "c"], _work, concurrency=1, recovery=0.5)
+    assert [finding.outcome for finding in findings] == ["ok"] * 4
+    assert max(times["a"] + times["b"] + times["c"]) < 0.4
+    assert times["shaky"][1] >= 0.5
+
+
+@pytest.mark.parametrize(("patience", "attempts"), [(0.5, 2), (0.1, 1)])
+def test_a_service_that_asks_for_more_time_than_a_call_has_gets_no_second_chance(patience: float, attempts: int) -> None:
+    def _work(_tenant: str) -> None:
+        error = Throttled("too many requests", state="unreachable", retryable=True)
+        error.retry_after = 0.2
+        raise error
+
+    assert [finding.attempts for finding in _run(["busy"], _work, patience=patience)] == [attempts]
+
+
+def test_a_second_chance_that_would_come_after_the_end_of_the_fleet_is_not_waited_for() -> None:
+    def _work(_tenant: str) -> None:
+        raise PartnerError("reset", state="unreachable", retryable=True)
+
+    begun = time.monotonic()
+    findings = _run(["dead"], _work, places=Places(1, ends_at=begun + 5), recovery=30)
+    assert time.monotonic() - begun < 2
+    assert [(finding.outcome, str(finding.error), finding.attempts) for finding in findings] == [("unknown", "reset", 1)]
+
+
+def test_a_fault_that_is_no_tenants_ends_the_fleet() -> None:
+    worked: list[int] = []
+
+    def _work(tenant: int) -> None:
+        worked.append(tenant)
+        raise FleetStopped("The disk is full.")
+
+    with pytest.raises(FleetStopped, match="disk is full"):
+        _run(list(range(100)), _work, concurrency=1)
+    assert len(worked) < 5
 
 
 def test_tenants_for_which_no_time_is_left_are_unknown_and_not_tried() -> None:

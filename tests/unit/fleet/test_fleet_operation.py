@@ -10,6 +10,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import shared_options
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError, CredentialError, OptionError
+from ansible_collections.m365d.partner.plugins.module_utils._core.tenants import TenantInfo
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import with_fleet
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
 from hypothesis import given, settings
@@ -24,12 +25,17 @@ class _Reader:
     def __init__(self, faults: dict[str, Exception] | None = None) -> None:
         self.faults = faults or {}
         self.seen: list[dict[str, Any]] = []
+        self.known: dict[str, TenantInfo | None] = {}
         self.operation = with_fleet(
-            Operation(run=self.run, argument_spec=shared_options("connection", "tenant", "auth", "api")),
+            self.operation_of_one(),
             totals=lambda results: {"count": sum(result["count"] for result in results)},
         )
 
+    def operation_of_one(self) -> Operation:
+        return Operation(run=self.run, argument_spec=shared_options("connection", "tenant", "auth", "api"))
+
     def run(self, task: Task) -> Outcome:
+        self.known[task.params["tenant_id"]] = task.known
         self.seen.append(dict(task.params))
         tenant = task.params["tenant_id"]
         if tenant in self.faults:
@@ -154,3 +160,53 @@ def test_the_shards_of_a_fleet_are_a_partition_of_it(tenants: list[Any], count: 
         result = _Reader().outcome(tenants=[str(tenant) for tenant in tenants if tenant.int], shard=f"{number}/{count}").result
         seen += [entry["tenant_id"] for entry in result["tenants"]]
     assert sorted(seen) == sorted(str(tenant) for tenant in tenants if tenant.int)
+
+
+def _info(tenant_id: str) -> TenantInfo:
+    return TenantInfo(tenant_id, "fabrikam.example", f"https://login.example/{tenant_id}/v2.0", "EU", None, None, None, "global")
+
+
+def _guid(number: int) -> str:
+    return f"11111111-1111-4111-8111-{number:012d}"
+
+
+def test_each_tenant_says_by_which_names_it_stands_in_the_list() -> None:
+    result = _Reader().outcome(tenants=[CONTOSO.upper(), FABRIKAM, CONTOSO]).result
+    assert [entry["requested"] for entry in result["tenants"]] == [[CONTOSO], [FABRIKAM]]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_shards_answer_for_each_position_exactly_once_and_agree_on_what_they_share(parts: int) -> None:
+    tenants = [_guid(number) for number in (*range(1, 41), 3, 4)]
+    shards = [_Reader().outcome(tenants=tenants, shard=f"{number}/{parts}").result["shard"] for number in range(1, parts + 1)]
+    positions = [position for shard in shards for group in shard["positions"] for position in group]
+    assert sorted(positions) == list(range(len(tenants)))
+    assert [shard["number"] for shard in shards] == list(range(1, parts + 1))
+    assert {(shard["parts"], shard["entries"], shard["fingerprint"]) for shard in shards} == {(parts, 42, shards[0]["fingerprint"])}
+
+
+def test_a_domain_that_nobody_knows_belongs_to_one_shard_only() -> None:
+    def _refuse(*_args: Any) -> Any:
+        raise AuthenticationError("no such tenant", state="unknown_tenant")
+
+    results = []
+    for number in (1, 2, 3):
+        operation = with_fleet(_Reader().operation_of_one(), locate=_refuse)
+        params = ArgumentSpecValidator({name: dict(spec) for name, spec in operation.argument_spec.items()}).validate(
+            {"tenants": ["nobody.example", "nobody.example"], "shard": f"{number}/3"}
+        )
+        results.append(operation.run(Task(params=params.validated_parameters)).result)
+    assert sorted(result["summary"]["failed"] for result in results) == [0, 0, 1]
+    assert [group for result in results for group in result["shard"]["positions"]] == [[0, 1]]
+
+
+def test_what_was_found_out_about_a_domain_is_handed_on() -> None:
+    reader, info = _Reader(), _info(FABRIKAM)
+    operation = with_fleet(reader.operation_of_one(), locate=lambda *_args: info)
+    params = ArgumentSpecValidator({name: dict(spec) for name, spec in operation.argument_spec.items()}).validate(
+        {"tenants": ["fabrikam.example", FABRIKAM, CONTOSO]}
+    )
+    result = operation.run(Task(params=params.validated_parameters)).result
+    assert [entry["requested"] for entry in result["tenants"]] == [["fabrikam.example", FABRIKAM], [CONTOSO]]
+    assert {seen["tenant_id"] for seen in reader.seen} == {FABRIKAM, CONTOSO}
+    assert reader.known == {FABRIKAM: info, CONTOSO: None}

@@ -39,7 +39,8 @@ class Cloud:
         tenant_id = task.params["tenant_id"]
         transport, _session, _clock = scripted_transport(*self.scripts[tenant_id], deadline=1.0)
 
-        def _client(api: str) -> ApiClient:
+        def _client(api: str, *, budget: str) -> ApiClient:
+            assert budget == "hunting"
             return ApiClient(transport, base_url=BASES[api], tenant_id=tenant_id, get_token=lambda _refresh, _claims: TOKEN)
 
         return SimpleNamespace(client=_client, tenant=SimpleNamespace(tenant_id=tenant_id))
