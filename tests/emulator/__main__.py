@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import os
@@ -17,8 +18,10 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .machine import Machine
 from .scenario import ScenarioError, build, endpoints, load
 from .server import ABORT, build_app
+from .state import Cloud
 from .tls import make_tls, write_private
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -34,14 +37,20 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Says so once, when connections are accepted."""
+    """Says so once, when connections are accepted; serves the metadata service of a machine beside the cloud."""
 
     ready: dict[str, Any]
+    metadata: uvicorn.Config
+    metadata_socket: socket.socket
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            self.servers.append(await asyncio.get_running_loop().create_server(self._metadata_protocol, sock=self.metadata_socket))
             print(json.dumps(self.ready), flush=True)
+
+    def _metadata_protocol(self) -> asyncio.Protocol:
+        return HttpToolsProtocol(config=self.metadata, server_state=self.server_state, app_state={})
 
 
 def listen(port: int) -> list[socket.socket]:
@@ -82,6 +91,15 @@ def _has_loopback6() -> bool:
     return True
 
 
+def _add_machine(server: _Server, cloud: Cloud) -> dict[str, Any]:
+    """Give the server the metadata service of a machine; return what clients on it need."""
+    machine = Machine(cloud)
+    server.metadata = uvicorn.Config(machine.app(), log_config=None, access_log=False, lifespan="off", server_header=False)
+    server.metadata.load()
+    server.metadata_socket = socket.create_server(("127.0.0.1", 0))
+    return machine.description(f"http://127.0.0.1:{server.metadata_socket.getsockname()[1]}")
+
+
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m emulator", description="The Microsoft cloud on a laptop")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
@@ -120,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     config.load()
     config.ssl = context
     server = _Server(config)
-    server.ready = endpoints(cloud, ca_path=str(ca_path.resolve()), pid=os.getpid())
+    server.ready = endpoints(cloud, ca_path=str(ca_path.resolve()), pid=os.getpid()) | {"machine": _add_machine(server, cloud)}
     write_private(arguments.state_dir / "endpoints.json", json.dumps(server.ready, indent=2).encode())
     server.run(sockets=sockets)
     return 0

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from integration.harness import CLIENT_ID, FABRIKAM, NORTHWIND, TAILSPIN, Ansible, Emulator
 from tools.environments import binary
+from unit.identity.tokens import peek
 
 AZ = Path(binary("azure-cli", "az"))
 GRAPH, XDR = "https://graph.microsoft.com", "https://api.security.microsoft.com"
@@ -55,9 +55,7 @@ class AzureCli:
         """The claims of the token that it gives for a resource in a tenant."""
         found = self("account", "get-access-token", "--resource", resource, "--tenant", tenant)
         assert found["tenant"] == tenant
-        payload = found["accessToken"].split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return claims
+        return peek(found["accessToken"])
 
 
 @pytest.fixture
