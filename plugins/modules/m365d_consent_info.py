@@ -108,6 +108,12 @@ tenants:
         - The id of the tenant; what was given, where it could not be resolved.
       type: str
       returned: always
+    requested:
+      description:
+        - The names by which the tenant stands in O(tenants).
+      type: list
+      elements: str
+      returned: always
     outcome:
       description:
         - V(ok); V(failed), when the service gave a definite answer that is a fault; V(unknown), when nothing definite is known.
@@ -140,6 +146,11 @@ summary:
     failed: 1
     unknown: 0
     seconds: 0.8
+shard:
+  description:
+    - Which part this is, for P(m365d.partner.merge_shards#filter) to find that all parts are there.
+  type: dict
+  returned: when O(shard) is given
 tenant_id:
   description:
     - The id of the tenant.

@@ -131,7 +131,8 @@ options:
     description:
       - The order of RV(incidents), by the time of their last update or of their creation, newest or oldest first.
       - With O(limit), also which incidents are returned.
-      - With O(dest), incidents are written as they come. Microsoft Graph sends them in this order, the Defender XDR API newest first.
+      - With O(dest), incidents are written as they come, which is the last updated first where all are read, and in this order where
+        O(api=graph) and O(limit) are given.
       - With O(cursor) or O(max_age), RV(incidents) is always in the order of last updates, oldest first.
     type: str
     choices: [updated_desc, updated_asc, created_desc, created_asc]
@@ -328,6 +329,12 @@ tenants:
         - The id of the tenant; what was given, where it could not be resolved.
       type: str
       returned: always
+    requested:
+      description:
+        - The names by which the tenant stands in O(tenants).
+      type: list
+      elements: str
+      returned: always
     outcome:
       description:
         - V(ok); V(failed), when the service gave a definite answer that is a fault; V(unknown), when nothing definite is known.
@@ -360,6 +367,11 @@ summary:
     failed: 1
     unknown: 0
     seconds: 0.8
+shard:
+  description:
+    - Which part this is, for P(m365d.partner.merge_shards#filter) to find that all parts are there.
+  type: dict
+  returned: when O(shard) is given
 tenant_id:
   description:
     - The id of the tenant.
@@ -553,7 +565,8 @@ by_severity:
   sample: {"high": 2, "medium": 4, "low": 5, "informational": 1, "unknown": 0}
 complete:
   description:
-    - Whether everything that was asked for was read.
+    - Whether everything that was asked for was read, that is, every incident that matched all the time that the reading took.
+    - Incidents may move from page to page, join and leave while they are read. Where that happens, what was passed over is read again.
   type: bool
   returned: success
 partial_reason:

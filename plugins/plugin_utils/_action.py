@@ -14,10 +14,11 @@ This file is imported in Ansible's main process, before workers fork: what it im
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ansible import constants as C
@@ -56,8 +57,9 @@ with contextlib.suppress(PartnerError):
 _WATCHED = sys.stdout.isatty()
 
 
-def _discard(_message: str) -> None:
-    """Show no progress where nobody watches."""
+def _progress_shown_by(display: Any) -> Callable[[str], None] | None:
+    """Return what shows a line on the terminal, and not in the log file; None where nobody watches."""
+    return functools.partial(display.display, screen_only=True) if _WATCHED else None
 
 
 class OperationAction(ActionBase):  # type: ignore[misc]
@@ -155,7 +157,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
                 run_directory=run_directory(),
                 warn=warnings.append,
                 announce=self._display.display,
-                notify=self._display.display if _WATCHED else _discard,
+                notify=_progress_shown_by(self._display),
             )
             result = self._outcome(task)
         if _injects_invocation(variables):

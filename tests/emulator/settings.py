@@ -46,6 +46,7 @@ class Settings:
     directory_page_size: int = 100
     secret_length: int = 40
     stale_reads: bool = True
+    foreign_discovery: str = "answer"
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], *, token_lifetime: int) -> Settings:

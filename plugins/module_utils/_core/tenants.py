@@ -15,7 +15,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -178,7 +178,32 @@ def detect_cloud(text: str, transport: Transport, *, login_url: str | None = Non
             break
     if refusal is None:
         raise AssertionError("the loop ends by return, by raise or with a refusal")
+    if not login_url:
+        refusal.next_step = "Check the spelling: the login services of all clouds were asked, and none knows this tenant."
     raise refusal
+
+
+def find_tenant(text: str, transport: Transport, *, cloud: str | None = None, login_url: str | None = None) -> TenantInfo:
+    """Return what the login services publish about a tenant, wherever it lives.
+
+    Unlike `discover_tenant()` this takes a tenant of another cloud than the one that was asked for an answer, not for a fault: nothing
+    is asked of the tenant itself.
+
+    :param cloud: the cloud whose login service is asked, None for one after the other until one knows the tenant.
+    :param login_url: the only login service to ask, where it is given.
+    :raises AuthenticationError: with state `unknown_tenant` where none of them knows it.
+    """
+    if cloud is None:
+        info = detect_cloud(text, transport, login_url=login_url)
+    else:
+        info = _discover(text, resolve_endpoints(cloud, login_url=login_url), transport)
+    if login_url or info.cloud != "gcc_high" or info.region_sub_scope:
+        return info
+    # The commercial service names the government's host alone for some tenants; that host knows in which of its clouds they live.
+    try:
+        return replace(_discover(info.tenant_id, resolve_endpoints(info.cloud), transport), domain=info.domain)
+    except PartnerError:
+        return info
 
 
 def remembered(

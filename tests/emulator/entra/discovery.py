@@ -137,6 +137,8 @@ async def openid_configuration(request: Request) -> Response:
             code = 900021 if exc.code == 900023 else exc.code
             return error_response(context, EntraError(code, error="invalid_tenant", tenant=name))
         context.tenant_id = tenant.tenant_id
+        if tenant.foreign and cloud.settings.foreign_discovery == "refuse":
+            return error_response(context, EntraError(90038, error="invalid_tenant", tenant=name, cloud=tenant.cloud))
     document = _document(cloud, tenant.tenant_id if tenant else name.lower(), tenant, v2=v2, appid=request.query_params.get("appid"))
     return json_response(context, document, headers=_PUBLIC)
 

@@ -69,6 +69,13 @@ def test_the_cloud_of_a_tenant_shows_in_discovery(make_world: Callable[..., Any]
     assert refused.json()["error_codes"] == [900382]
 
 
+def test_a_tenant_of_another_cloud_may_be_refused_on_discovery(make_world: Callable[..., Any]) -> None:
+    tenants = [{"tenant_id": "11111111-1111-4111-8111-000000000022", "domain": "high.example", "cloud": "gcc_high"}]
+    world = make_world(tenants=tenants, unverified={"foreign_discovery": "refuse"})
+    answer = world.http.get("/high.example/v2.0/.well-known/openid-configuration")
+    assert (answer.status_code, answer.json()["error_codes"]) == (400, [90038])
+
+
 def test_both_key_sets_hold_several_keys_that_verify_a_token(world: Any) -> None:
     world.consented()
     token = world.token().json()["access_token"]
