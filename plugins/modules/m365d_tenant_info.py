@@ -38,6 +38,7 @@ options:
       - By default the tenant that is asked about; there, the app rarely has the permission.
     type: str
 notes:
+  - O(api) changes nothing here. It is known so that the defaults of the action group may hold it.
   - The country of a tenant is not the place of its data. RV(region_scope) is where its directory lives, which decides neither.
 seealso:
   - module: m365d.partner.m365d_consent_info
@@ -48,6 +49,7 @@ extends_documentation_fragment:
   - m365d.partner.connection
   - m365d.partner.tenant
   - m365d.partner.auth
+  - m365d.partner.api
   - m365d.partner.fleet
   - m365d.partner.attributes
   - m365d.partner.attributes.actiongroup_m365d

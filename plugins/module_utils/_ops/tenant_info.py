@@ -106,7 +106,7 @@ def _ask_for_names(task: Task, info: TenantInfo) -> TenantNames:
     return names
 
 
-_SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth"), **ARGUMENT_SPEC}
+_SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC}
 # Whoever asks where a tenant lives does not know its cloud.
 _SPEC["cloud"] = {**_SPEC["cloud"], "default": AUTO_CLOUD}
 
