@@ -115,6 +115,10 @@ class ApiClient:
             patience=patience,
         )
 
+    def check_target(self, target: Any, *, attempted: str) -> None:
+        """Raise, as `call()` would, where a service's link leads to another origin or is none, though it is not followed."""
+        self._own_url(target, attempted=attempted)
+
     def _own_url(self, target: str, *, attempted: str) -> str:
         if not isinstance(target, str):
             raise TransportError(

@@ -28,6 +28,7 @@ _NAMES = {
     "lastUpdateTime": "updated",
     "createdDateTime": "created",
     "createdTime": "created",
+    "status": "status",
 }
 
 
@@ -53,17 +54,21 @@ class Behaviour:
     crash: float = 0.0
     partial: float = 0.0
     order: str = "updated"
+    """By which member of an incident the service sorts where it is not told, the largest first."""
     shuffle_ties: bool = False
+    leaves: float = 0.0
+    """How likely an update closes an incident, or opens it again."""
     event_limit: int = 60
 
 
 @dataclass
 class Kept:
-    """One incident: seconds since the start, and how often it changed."""
+    """One incident; instants are seconds since the start."""
 
     number: int
     created: float
     updated: float
+    status: str = "active"
 
 
 @dataclass
@@ -74,12 +79,16 @@ class MovingService:
     rng: random.Random
     behaviour: Behaviour
     page_size: int = 3
+    links: bool = False
+    """Whether the Defender API sends next links, as Graph always does."""
     clock: float = 1000.0
     incidents: dict[int, Kept] = field(default_factory=dict)
     versions: set[tuple[str, str]] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
     quiet: bool = False
     events: int = 0
+    left: set[str] = field(default_factory=set)
+    """The incidents that were not active at some time."""
 
     def add(self, *, updated: float, created: float | None = None) -> None:
         """Add an incident."""
@@ -116,7 +125,7 @@ class MovingService:
         skip, top = int(options.get("$skip", 0)), min(int(options.get("$top", self.page_size)), self.page_size)
         shown = matching[skip : skip + top]
         body: dict[str, Any] = {"value": [self._render(kept) for kept in shown]}
-        if self.api == "graph" and len(matching) > skip + top:
+        if (self.api == "graph" or self.links) and len(matching) > skip + top:
             rest = re.sub(r"[?&]\$skip=\d+", "", url)
             body["@odata.nextLink"] = f"{rest}&$skip={skip + top}"
         if options.get("$count"):
@@ -125,7 +134,7 @@ class MovingService:
         return _Streamed(status, json.dumps(body).encode())
 
     def _ordered(self, order: str | None) -> list[Kept]:
-        attribute, descending = ("updated" if self.behaviour.order == "updated" else "created"), True
+        attribute, descending = self.behaviour.order, True
         if order:
             attribute, descending = _NAMES[order.split()[0]], order.endswith("desc")
         found = list(self.incidents.values())
@@ -136,8 +145,8 @@ class MovingService:
     def _render(self, kept: Kept) -> dict[str, Any]:
         created, updated = instant(kept.created), instant(kept.updated)
         if self.api == "graph":
-            return graph_incident(kept.number, updated=updated, createdDateTime=created)
-        return defender_incident(kept.number, updated=updated, createdTime=created)
+            return graph_incident(kept.number, updated=updated, createdDateTime=created, status=kept.status)
+        return defender_incident(kept.number, updated=updated, createdTime=created, status=kept.status.capitalize())
 
     def _happen(self) -> None:
         self.clock += self.rng.random()
@@ -175,6 +184,9 @@ class MovingService:
     def _move(self, kept: Kept, moment: float) -> None:
         if moment > kept.updated:
             kept.updated = moment
+            if self.rng.random() < self.behaviour.leaves:
+                kept.status = "resolved" if kept.status == "active" else "active"
+                self.left.add(str(kept.number))
             self._record(kept)
 
     def _record(self, kept: Kept) -> None:
@@ -182,14 +194,19 @@ class MovingService:
 
 
 def _matches(kept: Kept, odata: str | None) -> bool:
-    for clause in (odata or "").split(" and "):
-        if not clause:
-            continue
-        name, operator, bound = clause.split()
-        value = instant(getattr(kept, _NAMES[name]))
-        if not {"ge": value >= bound, "lt": value < bound, "le": value <= bound}[operator]:
-            return False
-    return True
+    """Whether an incident passes a filter: clauses that `and` joins, of which one in parentheses holds some that `or` joins."""
+    return not odata or all(
+        any(_passes(kept, test) for test in clause.strip("()").split(" or ")) for clause in re.split(r" and (?![^(]*\))", odata)
+    )
+
+
+def _passes(kept: Kept, test: str) -> bool:
+    name, operator, bound = test.split()
+    if name == "status":
+        assert operator == "eq"
+        return kept.status == bound.strip("'").lower()
+    value = instant(getattr(kept, _NAMES[name]))
+    return {"ge": value >= bound, "gt": value > bound, "lt": value < bound, "le": value <= bound}[operator]
 
 
 @dataclass

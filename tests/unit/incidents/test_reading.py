@@ -20,7 +20,6 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.quer
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.reader import read_by_id
 from unit.incidents.support import (
     BASES,
-    DEFENDER_LIST,
     GRAPH_LIST,
     TENANT,
     client,
@@ -46,11 +45,6 @@ def _graph_pages(count: int, size: int = 50) -> list[Answer]:
     return [page(*map(graph_incident, chunk), next_link=link, total=count) for chunk, link in zip(chunks, links, strict=True)]
 
 
-def _defender_pages(count: int) -> list[Answer]:
-    numbers = list(range(count, 0, -1))
-    return [page(*map(defender_incident, numbers[start : start + 100])) for start in range(0, count + 1, 100)]
-
-
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (49, 1), (50, 1), (51, 2), (100, 2), (101, 3), (500, 10)])
 def test_graph_is_asked_for_as_many_pages_as_there_are_and_for_nothing_else(count: int, requests: int) -> None:
     session = script(*_graph_pages(count))
@@ -61,28 +55,10 @@ def test_graph_is_asked_for_as_many_pages_as_there_are_and_for_nothing_else(coun
     assert reading.report.complete
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (99, 1), (100, 2), (101, 2), (250, 3)])
-def test_defender_is_asked_until_a_page_is_short(count: int, requests: int) -> None:
-    session = script(*_defender_pages(count))
-    reading = reader(intake(session, api="defender"))
-    assert len(reading.collect()) == count
-    skips = [f"GET {DEFENDER_LIST}?$top=100" + (f"&$skip={start}" if start else "") for start in range(0, requests * 100, 100)]
-    assert session.lines() == skips
-    assert reading.report.complete
-
-
 def test_a_next_link_of_graph_is_followed_to_the_letter() -> None:
     session = script(page(graph_incident(2), next_link=NEXT, total=2), page(graph_incident(1), total=2))
     assert ids(reader(intake(session)).collect()) == ["2", "1"]
     assert session.lines() == [FIRST, f"GET {NEXT}"]
-
-
-def test_a_next_link_of_defender_is_followed_and_its_absence_is_the_end() -> None:
-    link = f"{DEFENDER_LIST}?$skiptoken=x"
-    full = [defender_incident(number) for number in range(200, 100, -1)]
-    session = script(page(*full, next_link=link), page(*[defender_incident(number) for number in range(100, 0, -1)]))
-    assert len(reader(intake(session, api="defender")).collect()) == 200
-    assert session.lines() == [f"GET {DEFENDER_LIST}?$top=100", f"GET {link}"]
 
 
 @pytest.mark.parametrize("foreign", ["https://evil.example/v1.0/security/incidents", "http://graph.microsoft.com/v1.0/security/incidents"])
@@ -140,20 +116,20 @@ def test_incidents_that_moved_between_two_pages_are_read_by_time() -> None:
 
 
 def test_a_service_that_takes_no_larger_offset_is_read_on_by_time() -> None:
-    first = [defender_incident(number) for number in range(150, 50, -1)]
+    first = [graph_incident(number) for number in range(60, 10, -1)]
     refusal = graph_error(
-        400, "ODataError", "The limit of '99' for Skip query has been exceeded. The value from the incoming request is '100'."
+        400, "BadRequest", "The limit of '49' for Skip query has been exceeded. The value from the incoming request is '50'."
     )
-    rest = [defender_incident(number) for number in range(51, 0, -1)]
-    session = script(page(*first), refusal, page(*first), page(*rest), page(*first[:99]))
-    reading = reader(intake(session, api="defender"))
-    assert len(reading.collect()) == 150
+    oldest = [graph_incident(number) for number in range(1, 51)]
+    rest = [graph_incident(number) for number in range(50, 61)]
+    session = script(page(*first, next_link=NEXT, total=60), refusal, page(*oldest, next_link=NEXT), page(*rest))
+    reading = reader(intake(session))
+    assert len(reading.collect()) == 60
     assert reading.report.complete
-    border = "2026-01-02T00%3A00%3A00.0000052Z"
+    ascending = "$orderby=lastUpdateDateTime%20asc"
     assert session.lines()[2:] == [
-        f"GET {DEFENDER_LIST}?$top=100",
-        f"GET {DEFENDER_LIST}?$top=100&$filter=lastUpdateTime%20lt%20{border}",
-        f"GET {DEFENDER_LIST}?$top=100&$filter=lastUpdateTime%20ge%20{border}",
+        f"GET {GRAPH_LIST}?$top=50&{ascending}",
+        f"GET {GRAPH_LIST}?$top=50&$filter=lastUpdateDateTime%20ge%202026-01-02T00%3A00%3A00.0000050Z&{ascending}",
     ]
 
 
@@ -177,15 +153,16 @@ def test_an_answer_that_says_it_is_partial_makes_the_result_partial(answer: dict
 )
 def test_a_limit_asks_for_no_more_and_says_when_there_is_more(limit: int, total: int, top: int, complete: bool) -> None:
     numbers = range(total, max(0, total - limit), -1)
-    session = script(page(*map(graph_incident, numbers), next_link=NEXT if limit < total else None))
+    session = script(page(*map(graph_incident, numbers), next_link=NEXT if limit < total else None, total=total))
     reading = reader(intake(session), limit=limit)
     assert len(reading.collect()) == min(limit, total)
-    assert session.lines() == [f"GET {GRAPH_LIST}?$top={top}&$orderby=lastUpdateDateTime%20desc"]
+    count = "&$count=true" if limit > 50 else ""
+    assert session.lines() == [f"GET {GRAPH_LIST}?$top={top}&$orderby=lastUpdateDateTime%20desc{count}"]
     assert reading.report.complete is complete
 
 
 def test_a_limit_is_not_trusted_to_an_order_that_the_service_did_not_keep() -> None:
-    session = script(page(graph_incident(1), graph_incident(9), next_link=NEXT), page(graph_incident(5)))
+    session = script(page(graph_incident(1), graph_incident(9), next_link=NEXT, total=3), page(graph_incident(5), total=3))
     reading = reader(intake(session), limit=2)
     assert ids(reading.collect()) == ["9", "5"]
     assert not reading.report.complete
@@ -193,7 +170,7 @@ def test_a_limit_is_not_trusted_to_an_order_that_the_service_did_not_keep() -> N
 
 def test_a_limit_with_a_filter_that_is_applied_here_reads_until_enough_pass() -> None:
     tagged = [graph_incident(number, customTags=["vip"] if number in (1, 3) else []) for number in (5, 4, 3, 2, 1)]
-    session = script(page(*tagged[:3], next_link=NEXT), page(*tagged[3:]))
+    session = script(page(*tagged[:3], next_link=NEXT, total=5), page(*tagged[3:], total=5))
     reading = reader(intake(session, IncidentQuery(tags=("vip",))), limit=2)
     assert ids(reading.collect()) == ["3", "1"]
     assert session.lines()[0].startswith(f"GET {GRAPH_LIST}?$top=50&")
@@ -277,7 +254,7 @@ def test_what_the_count_misses_on_the_only_page_is_read_by_time() -> None:
 
 
 def _empty_pages(count: int) -> list[Answer]:
-    return [page(next_link=f"{GRAPH_LIST}?$skiptoken={number}") for number in range(count)]
+    return [page(next_link=f"{GRAPH_LIST}?$skiptoken={number}", total=1) for number in range(count)]
 
 
 @pytest.mark.parametrize("include_alerts", [False, True])
@@ -289,7 +266,7 @@ def test_empty_pages_that_lead_on_without_end_are_given_up(*, include_alerts: bo
 
 
 def test_some_empty_pages_among_others_are_read_over() -> None:
-    session = script(*_empty_pages(19), page(graph_incident(1)))
+    session = script(*_empty_pages(19), page(graph_incident(1), total=1))
     assert ids(reader(intake(session)).collect()) == ["1"]
 
 

@@ -5,7 +5,8 @@
 """Incidents from the Defender XDR API (`/api/incidents`), which Microsoft retires.
 
 Facts: at most 100 incidents a page, newest first, alerts inline; neither `$orderby` nor `$count`; pages by `$skip`. A next
-link is not documented but was seen: it is followed where it comes, and once one came, its absence is the end.
+link is not documented but was seen: where one comes, there is more, and once one came, its absence is the end. Without links
+only a page that is not full is known to be the last, so that a list that ends with a full one costs a request more.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ class DefenderIncidents:
         body = response.json()
         found = incidents_in(body, response)
         link = body.get("@odata.nextLink") or None
+        if link is not None:
+            # Lists are read on by instants (see `descent`), but an answer that points elsewhere is not to be trusted at all.
+            self.client.check_target(link, attempted="listing incidents")
         self._links_seen = self._links_seen or link is not None
         if link is None and not self._links_seen and len(found) >= min(top, self.page_size):
             link = _next_by_skip(target, len(found))

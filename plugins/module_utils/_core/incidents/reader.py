@@ -4,9 +4,12 @@
 
 """All incidents that a query wants, once each, and an honest answer to whether that is all.
 
-A list that is read in pages by offset loses what moves between two requests. Where the service counts (Graph), each page
-is asked for the total: when it changes, or fewer incidents came than were counted, the list is read again, by time. So it
-is where an offset becomes larger than the service takes.
+A list that is read in pages by offset loses what moves between two requests. Where the service counts and sorts (Graph), each
+page is asked for the total, last updates first: what changes meanwhile goes to the front, is not met again, and is missed in the
+count. When the count changes, or fewer incidents came than were counted, the list is read again, by time. So it is where an offset
+becomes larger than the service takes, and where the order is one in which a newcomer would make up for what was passed over.
+
+A service that does not count (the Defender API) is not read by offset at all, see `descent`.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import NotFound, ServiceError
+from .descent import Descent
 from .expansion import AdaptivePages
 from .intake import Intake, ReadReport
 from .pages import IncidentPage, ServerQuery
 from .query import Plan
-from .schema import version_of
-from .shapes import first_of
-from .times import canonical_time, now_text
+from .schema import instant_of, version_of
+from .times import now_text
 from .walk import TimeWalk
 
 # Both services: "The limit of '5000' for Skip query has been exceeded."
@@ -37,14 +40,17 @@ ORDERS: Mapping[str, tuple[str, str]] = {
     "created_asc": ("created_date_time", "asc"),
 }
 
+# What changes while a list is read goes to its front: nothing can take the place of what was passed over.
+NEWEST_UPDATE_FIRST = "updated_desc"
+
 
 @dataclass
 class IncidentReader:
     """Reads the incidents of one plan.
 
-    :param order: one of `ORDERS`; the service sorts where it can.
+    :param order: one of `ORDERS`: of what is collected, and by which a limit chooses where the service sorts.
     :param limit: the most incidents that are wanted, or None.
-    :param as_they_come: the caller writes incidents as they are yielded, so the service's order has to do.
+    :param as_they_come: the caller writes incidents as they are yielded, so the order of the reading has to do.
     """
 
     source: AdaptivePages
@@ -67,7 +73,7 @@ class IncidentReader:
         """
         delivered: set[tuple[str, str]] = set()
         reading = _Pass()
-        yield from self._by_offset(reading, delivered)
+        yield from self._first_reading(reading, delivered)
         if reading.stopped or reading.consistent:
             return
         walk = TimeWalk(self.source, odata=self.plan.odata, report=self.report, now=now_text())
@@ -76,11 +82,11 @@ class IncidentReader:
             incident = self._taken(entry, delivered)
             if incident is None:
                 continue
-            yield incident
-            reading.yielded += 1
             if self.as_they_come and reading.yielded == self.limit:
                 self._note_limit()
                 return
+            yield incident
+            reading.yielded += 1
         if reading.short:
             self.report.lacks(f"the service counts {reading.counted}, but handed out {len(reading.ids)}")
 
@@ -97,34 +103,45 @@ class IncidentReader:
             del found[self.limit :]
         return found
 
-    def _by_offset(self, reading: _Pass, delivered: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    def _first_reading(self, reading: _Pass, delivered: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
         sequence = _Sequence(*ORDERS[self.order])
         for page in self._pages(reading):
             for warning in page.warnings:
                 self.report.lacks(warning)
             reading.totals.append(page.total)
+            sequence.add(page)
             for position, entry in enumerate(page.incidents, start=1):
                 reading.ids.add(version_of(entry)[0])
-                sequence.add(entry)
                 incident = self._taken(entry, delivered)
                 if incident is None:
                     continue
                 yield incident
                 reading.yielded += 1
-                if self._enough(reading, sequence):
+                more = position < len(page.incidents) or page.next_target is not None
+                if more and self._enough(reading, sequence):
                     reading.stopped = True
-                    if position < len(page.incidents) or page.next_target is not None:
-                        self._note_limit()
+                    self._note_limit()
                     return
 
     def _pages(self, reading: _Pass) -> Iterator[IncidentPage]:
-        """Yield pages; end early, and note it, where the service takes no larger offset."""
+        """Yield pages, and note where something may have been passed over."""
+        backend = self.source.backend
+        listed = self.source.pages(self._server_query(), top=self._page_size())
+        first = next(listed)
+        # Whether the service sorts is known for certain after the first answer.
+        if not (backend.counts and backend.can_order):
+            descent = Descent(self.source, odata=self.plan.odata, now=now_text())
+            yield from descent.pages(first)
+            reading.unsure = not descent.safe
+            return
+        reading.unsure = first.next_target is not None and (first.total is None or self._server_order() != NEWEST_UPDATE_FIRST)
         try:
-            yield from self.source.pages(self._server_query(), top=self._page_size())
+            yield first
+            yield from listed
         except ServiceError as error:
             if not reading.totals or error.http_status != 400 or not _SKIP_LIMIT.search(error.service_message or ""):
                 raise
-            reading.cut_off = True
+            reading.unsure = True
 
     def _taken(self, entry: Mapping[str, Any], delivered: set[tuple[str, str]]) -> dict[str, Any] | None:
         """Return the incident where it passes the filters and this version of it is new."""
@@ -144,9 +161,13 @@ class IncidentReader:
         backend = self.source.backend
         return ServerQuery(
             odata=self.plan.odata,
-            order_by=ORDERS[self.order] if backend.can_order else None,
-            count=backend.counts and self.limit is None,
+            order_by=ORDERS[self._server_order()] if backend.can_order else None,
+            count=backend.counts and (self._page_size() != self.limit or bool(self.plan.local)),
         )
+
+    def _server_order(self) -> str:
+        """Return the order to ask for: the wanted one only where it decides which incidents are returned."""
+        return NEWEST_UPDATE_FIRST if self.limit is None else self.order
 
     def _page_size(self) -> int:
         backend = self.source.backend
@@ -160,18 +181,18 @@ class IncidentReader:
 
 @dataclass
 class _Pass:
-    """One reading of all pages by offset, from the first to the last."""
+    """One reading of all pages, from the first to the last."""
 
     ids: set[str] = field(default_factory=set)
     totals: list[int | None] = field(default_factory=list)
     yielded: int = 0
     stopped: bool = False
-    cut_off: bool = False
+    unsure: bool = False
 
     @property
     def consistent(self) -> bool:
         """Whether nothing speaks against this being all: the pages agree on a count, and that many came."""
-        return not self.cut_off and len(set(self.totals)) <= 1 and not self.short
+        return not self.unsure and len(set(self.totals)) <= 1 and not self.short
 
     @property
     def counted(self) -> int:
@@ -185,24 +206,20 @@ class _Pass:
 
 
 class _Sequence:
-    """Notices whether incidents came in order."""
+    """Notices whether incidents came in order; a whole page says more about a service that is not told how to sort than some of it."""
 
     def __init__(self, key: str, direction: str) -> None:
-        self._names = ("lastUpdateDateTime", "lastUpdateTime") if key == "last_update_date_time" else ("createdDateTime", "createdTime")
+        self._key = key
         self._descending = direction == "desc"
         self._last: str | None = None
         self.sorted = True
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        value = instant_of(entry, self._names)
-        if self._last is not None and (value > self._last if self._descending else value < self._last):
-            self.sorted = False
-        self._last = value
-
-
-def instant_of(entry: Mapping[str, Any], names: Iterable[str]) -> str:
-    """Return the canonical instant of the first of the fields that is there, the empty text where none is."""
-    return canonical_time(first_of(entry, *names)) or ""
+    def add(self, page: IncidentPage) -> None:
+        for entry in page.incidents:
+            value = instant_of(entry, self._key)
+            if self._last is not None and (value > self._last if self._descending else value < self._last):
+                self.sorted = False
+            self._last = value
 
 
 def in_order(incidents: Iterable[dict[str, Any]], order: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from typing import Any
 from .evidence import evidence_of
 from .links import portal_link
 from .shapes import Reader, enum_reader, filled_text, first_of, generic, identifier, number, objects, text, texts
-from .times import canonical_time
+from .times import canonical_time, is_instant
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,9 @@ _ALERT_FIELDS: Mapping[str, tuple[Reader, tuple[str, ...]]] = {
     "comments": (lambda value: [_comment(entry) for entry in objects(value)], ("comments",)),
 }
 
+# By what lists are sorted and divided: key of the schema, then the names of the field of an incident or an alert of Graph.
+INSTANT_NAMES: Mapping[str, tuple[str, ...]] = {key: _INCIDENT_FIELDS[key][1] for key in ("last_update_date_time", "created_date_time")}
+
 INCIDENT_KEYS: tuple[str, ...] = (*_INCIDENT_FIELDS, "alerts", "redirected_from", "redirected_to")
 ALERT_KEYS: tuple[str, ...] = (*_ALERT_FIELDS, "evidence")
 
@@ -145,6 +148,12 @@ def version_of(source: Mapping[str, Any]) -> tuple[str, str]:
         identifier(first_of(source, "id", "incidentId")) or "",
         canonical_time(first_of(source, "lastUpdateDateTime", "lastUpdateTime")) or "",
     )
+
+
+def instant_of(source: Mapping[str, Any], key: str) -> str:
+    """Return the canonical instant of one of `INSTANT_NAMES` in an object of either service, the empty text where there is none."""
+    found = canonical_time(first_of(source, *INSTANT_NAMES[key]))
+    return found if found is not None and is_instant(found) else ""
 
 
 def _read(source: Mapping[str, Any], fields: Mapping[str, tuple[Reader, tuple[str, ...]]]) -> dict[str, Any]:

@@ -25,17 +25,14 @@ from .expansion import AdaptivePages
 from .intake import ReadReport
 from .pages import IncidentPage, ServerQuery
 from .query import TERMS, conjunction
+from .schema import instant_of
 from .shapes import first_of
-from .times import canonical_time, is_instant, next_tick
+from .times import next_tick
 
-_MOST_PASSES = 5
+_MOST_PASSES = 10
 _MOST_BEYOND_NOW = 5_000
 _UPDATED = "last_update_date_time"
 _CREATED = "created_date_time"
-_FIELDS: Mapping[str, tuple[str, str]] = {
-    _UPDATED: ("lastUpdateDateTime", "lastUpdateTime"),
-    _CREATED: ("createdDateTime", "createdTime"),
-}
 
 
 @dataclass(frozen=True)
@@ -141,15 +138,21 @@ class TimeWalk:
         return [box.with_range(part) for part in _divided(box.range, instants, sorted_page=sorted_page) if not part.is_empty]
 
     def _by_offset(self, box: _Box) -> Iterator[Mapping[str, Any]]:
-        """Yield the incidents of an instant that holds more than a page: read until two readings agree."""
-        earlier: set[str] | None = None
+        """Yield the incidents of an instant that holds more than a page: read until the readings show that nothing is missing.
+
+        Offsets are all that is left here. That two readings agree is not enough: where the service sends what is of one instant in
+        any order, one that came twice stands in the place of one that did not come, and both readings may miss the same.
+        """
+        earlier: list[str] = []
+        together: set[str] = set()
         for _pass in range(_MOST_PASSES):
-            found: set[str] = set()
+            found: list[str] = []
             for page in self._source.pages(self._query(box), top=self._source.backend.page_size):
                 self._note_warnings(page)
                 yield from page.incidents
-                found.update(str(first_of(entry, "id", "incidentId")) for entry in page.incidents)
-            if found == earlier:
+                found += [str(first_of(entry, "id", "incidentId")) for entry in page.incidents]
+            together = {*found, *together} if len(found) == len(earlier) else set(found)
+            if len(found) == len(earlier) and len(found) in (len(together), len({*found} & {*earlier})):
                 return
             earlier = found
         self.certain = False
@@ -196,5 +199,5 @@ def _divided(bounds: _Range, instants: list[str], *, sorted_page: bool) -> list[
 
 def _instants(page: IncidentPage, axis: str, bounds: _Range) -> list[str]:
     """Return the instants of a page's incidents along an axis, as far as they lie within `bounds`."""
-    found = (canonical_time(first_of(entry, *_FIELDS[axis])) for entry in page.incidents)
-    return [instant for instant in found if instant is not None and is_instant(instant) and instant in bounds]
+    found = (instant_of(entry, axis) for entry in page.incidents)
+    return [instant for instant in found if instant and instant in bounds]
