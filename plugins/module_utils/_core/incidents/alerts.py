@@ -18,11 +18,12 @@ from urllib.parse import parse_qsl, quote
 
 from ..api import ApiClient
 from ..errors import OptionError, ServiceError
+from .evidence import EVIDENCE_LISTS
 from .intake import Intake
 from .pages import ALERT_ID, IncidentPage, ServerQuery, get, incident_in, incidents_in, url_with, warnings_in
 from .query import TERMS, Filter, Plan, applied_here, enum_filter, owner_filters, raw_filter, time_filters
 from .redirects import successor_of
-from .schema import normalise_alert
+from .schema import malformed_in, normalise_alert
 from .shapes import objects
 
 _PATH = "v1.0/security/alerts_v2"
@@ -176,7 +177,10 @@ class AlertIntake(Intake):
     def take(self, source: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the normalised alert, or None where a filter keeps it out."""
         alert = normalise_alert(source, place=self.place, raw=self.raw)
-        return alert if self.plan.accepts(alert) else None
+        if not self.plan.accepts(alert):
+            return None
+        self.report.leaves_out(f"alert {alert['id']}", sum(malformed_in(source, name) for name in EVIDENCE_LISTS))
+        return alert
 
 
 def alerts_of(incidents: Iterable[Mapping[str, Any]], plan: Plan, *, raw: bool) -> list[dict[str, Any]]:
@@ -184,7 +188,7 @@ def alerts_of(incidents: Iterable[Mapping[str, Any]], plan: Plan, *, raw: bool) 
 
     :param raw: whether the incidents hold the service's own objects, of which each alert then gets its own.
     """
-    newest: dict[str, dict[str, Any]] = {}
+    newest: dict[Any, dict[str, Any]] = {}
     for incident in incidents:
         alerts = incident["alerts"] or []
         if raw:
@@ -193,9 +197,11 @@ def alerts_of(incidents: Iterable[Mapping[str, Any]], plan: Plan, *, raw: bool) 
         for alert in alerts:
             # Alerts within an incident need not say where they belong.
             placed = alert if alert["incident_id"] else {**alert, "incident_id": incident["id"]}
-            known = newest.get(placed["id"] or "")
+            # One without an id cannot be told from others: it is kept, whatever it is.
+            key = placed["id"] or len(newest)
+            known = newest.get(key)
             if known is None or (known["last_update_date_time"] or "") <= (placed["last_update_date_time"] or ""):
-                newest[placed["id"] or ""] = placed
+                newest[key] = placed
     return [alert for alert in newest.values() if plan.accepts(alert)]
 
 

@@ -129,6 +129,9 @@ EVIDENCE_KEYS: Mapping[str, tuple[str, ...]] = {
     "oauthApplication": ("app_id", "display_name", "object_id", "publisher"),
 }
 
+# The lists of an alert that hold evidence: Graph's, then the Defender API's.
+EVIDENCE_LISTS = ("evidence", "devices", "entities")
+
 _TYPE_OF_ENTITY: Mapping[str, str] = {
     "user": "user",
     "ip": "ip",

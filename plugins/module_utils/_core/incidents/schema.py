@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .evidence import evidence_of
+from .evidence import EVIDENCE_LISTS, evidence_of
 from .links import portal_link
 from .shapes import Reader, enum_reader, filled_text, first_of, generic, identifier, number, objects, text, texts
 from .times import canonical_time, is_instant
@@ -148,6 +148,22 @@ def version_of(source: Mapping[str, Any]) -> tuple[str, str]:
         identifier(first_of(source, "id", "incidentId")) or "",
         canonical_time(first_of(source, "lastUpdateDateTime", "lastUpdateTime")) or "",
     )
+
+
+def malformed_in(source: Mapping[str, Any], key: str) -> int:
+    """Return how many entries of a list in an incident or an alert are no objects, those of the lists in its alerts included.
+
+    :param key: `alerts`, or a list of evidence.
+    """
+    value = source.get(key)
+    if value is None:
+        return 0
+    if not isinstance(value, list):
+        return 1
+    found = sum(not isinstance(entry, Mapping) for entry in value)
+    if key != "alerts":
+        return found
+    return found + sum(malformed_in(alert, name) for alert in objects(value) for name in EVIDENCE_LISTS)
 
 
 def instant_of(source: Mapping[str, Any], key: str) -> str:
