@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,23 @@ def get_token(emulator: Emulator, folder: Path, **options: Any) -> dict[str, Any
     outcome = token_operation.OPERATION.run(task)
     assert not outcome.failed, outcome.result["msg"]
     return outcome.result
+
+
+@contextmanager
+def signed_in(emulator: Emulator, folder: Path, **credential: Any) -> Iterator[requests.Session]:
+    """A session with an app's token for Microsoft Graph."""
+    found = get_token(emulator, folder, return_token=True, **credential)
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = emulator.endpoints["ca_path"]
+        session.headers["Authorization"] = f"Bearer {found['access_token']}"
+        yield session
+
+
+def service_principal_ids(emulator: Emulator, graph: requests.Session, *app_ids: str) -> list[str]:
+    """The object ids of apps in the tenant that the session's token is for."""
+    base = f"{emulator.endpoints['graph_url']}/v1.0/servicePrincipals"
+    return [str(graph.get(f"{base}(appId='{app_id}')").json()["id"]) for app_id in app_ids]
 
 
 def prepared_app(cloud: Emulator, graph: requests.Session) -> str:

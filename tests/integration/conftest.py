@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from integration.apps import get_token, register_certificate
+from integration.apps import register_certificate, signed_in
 from integration.harness import Ansible, Emulator
 from unit.identity.tokens import certificate, pem, pfx, private_key, written
 
@@ -54,11 +54,7 @@ def ansible(quiet_ansible: Ansible, path: str) -> Ansible:
 @pytest.fixture
 def graph(cloud: Emulator, tmp_path: Path) -> Iterator[requests.Session]:
     """A session with the bootstrap app's token for Microsoft Graph in the home tenant."""
-    found = get_token(cloud, tmp_path, return_token=True, **cloud.endpoints["bootstrap"])
-    with requests.Session() as session:
-        session.trust_env = False
-        session.verify = cloud.endpoints["ca_path"]
-        session.headers["Authorization"] = f"Bearer {found['access_token']}"
+    with signed_in(cloud, tmp_path, **cloud.endpoints["bootstrap"]) as session:
         cloud.forget_requests()
         yield session
 

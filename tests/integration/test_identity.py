@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import CredentialError, PartnerError
-from integration.apps import get_token, prepared_app
+from integration.apps import get_token, prepared_app, service_principal_ids, signed_in
 from integration.harness import CLIENT_ID, FABRIKAM, NORTHWIND, TAILSPIN, TESTS, Ansible, Emulator
 from unit.identity.tokens import certificate, pem, private_key, written
 
@@ -70,19 +70,10 @@ def test_a_token_of_another_identity_provider_is_exchanged_for_the_apps(
 
 def let_users_of_the_app_read_themselves(cloud: Emulator, customer: dict[str, Any], folder: Path) -> None:
     """Grant the prepared app the delegated permission User.Read in a customer's tenant, as its administrator would."""
-    automation = get_token(cloud, folder, return_token=True, tenant_id=customer["tenant_id"], **customer["automation"])
-    headers = {"Authorization": f"Bearer {automation['access_token']}"}
-    base = f"{cloud.endpoints['graph_url']}/v1.0"
-    with requests.Session() as session:
-        session.trust_env = False
-        session.verify = cloud.endpoints["ca_path"]
-        session.headers.update(headers)
-        ids = [
-            session.get(f"{base}/servicePrincipals(appId='{app_id}')").json()["id"]
-            for app_id in (CLIENT_ID, "00000003-0000-0000-c000-000000000000")
-        ]
-        grant = {"clientId": ids[0], "consentType": "AllPrincipals", "principalId": None, "resourceId": ids[1], "scope": "User.Read"}
-        assert session.post(f"{base}/oauth2PermissionGrants", json=grant).status_code == 201
+    with signed_in(cloud, folder, tenant_id=customer["tenant_id"], **customer["automation"]) as session:
+        mine, theirs = service_principal_ids(cloud, session, CLIENT_ID, "00000003-0000-0000-c000-000000000000")
+        grant = {"clientId": mine, "consentType": "AllPrincipals", "principalId": None, "resourceId": theirs, "scope": "User.Read"}
+        assert session.post(f"{cloud.endpoints['graph_url']}/v1.0/oauth2PermissionGrants", json=grant).status_code == 201
 
 
 def test_a_person_signs_in_at_another_device(cloud: Emulator, graph: requests.Session, tmp_path: Path) -> None:
@@ -109,12 +100,23 @@ def test_a_person_signs_in_at_another_device(cloud: Emulator, graph: requests.Se
         threading.Thread(target=type_code).start()
 
     found = get_token(
-        cloud, tmp_path, tenant_id=FABRIKAM, client_id=CLIENT_ID, auth_method="device_code", announced=sign_in, resource="MicrosoftGraph"
+        cloud,
+        tmp_path,
+        tenant_id=FABRIKAM,
+        client_id=CLIENT_ID,
+        auth_method="device_code",
+        announced=sign_in,
+        resource="MicrosoftGraph",
+        required_roles=["User.Read"],
+        allowed_roles=["User.Read"],
     )
     assert shown
     assert FABRIKAM in shown[0]
     assert (found["auth_method"], found["token_type"], found["scopes"]) == ("device_code", "delegated", ["User.Read"])
-    again = get_token(cloud, tmp_path, tenant_id=FABRIKAM, client_id=CLIENT_ID, auth_method="device_code", announced=sign_in)
+    options = {"tenant_id": FABRIKAM, "client_id": CLIENT_ID, "auth_method": "device_code", "announced": sign_in}
+    beyond = get_token(cloud, tmp_path, required_roles=["SecurityIncident.Read.All"], fail_on="never", **options)
+    assert [check["name"] for check in beyond["checks"] if check["outcome"] == "failed"] == ["required_roles"]
+    again = get_token(cloud, tmp_path, **options)
     assert (again["source"], len(shown)) == ("cache", 1)
     assert graph.patch(app, json={"isFallbackPublicClient": False}).status_code == 204
 

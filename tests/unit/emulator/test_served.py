@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import msal
 import pytest
+from azure import identity
 
 HOME = "11111111-1111-4111-8111-000000000001"
 FABRIKAM = "11111111-1111-4111-8111-000000000002"
@@ -101,7 +102,6 @@ def test_msal_runs_the_device_code_flow(served: Any) -> None:
 
 
 def test_azure_identity_gets_tokens_with_secret_certificate_and_assertion(served: Any, certificate: Any) -> None:
-    identity = pytest.importorskip("azure.identity")
     common = {"authority": served.login, "disable_instance_discovery": True, "connection_verify": served.ca}
     pem = (certificate.key_pem + certificate.pem).encode()
     assertion = certificate.assertion(aud=f"{served.login}/{FABRIKAM}/oauth2/v2.0/token")

@@ -283,6 +283,26 @@ def test_the_largest_token_still_counts_and_one_character_more_does_not() -> Non
     assert failed(check("a.b." + "c" * (LARGEST_TOKEN - 3))) == {"format"}
 
 
+def test_a_token_of_exactly_the_largest_size_counts() -> None:
+    # A token's parts grow by four characters for three bytes; what is missing stands in the signature, which is not decoded.
+    value = f"{segment({'alg': 'RS256'})}.{segment({})}."
+    exact = value + "A" * (LARGEST_TOKEN - len(value))
+    assert len(exact) == LARGEST_TOKEN
+    assert check(exact).outcome("format") == "passed"
+    assert check(exact + "A").outcome("format") == "failed"
+
+
+@pytest.mark.parametrize(
+    ("slow_by", "skew", "expected"), [(300, 0, set()), (301, 0, {"not_before"}), (360, 60, set()), (361, 60, {"not_before"})]
+)
+def test_a_clock_may_be_slow_by_the_five_minutes_that_tokens_are_dated_back_and_by_the_skew(
+    slow_by: int, skew: int, expected: set[str]
+) -> None:
+    issued_now = claims()
+    assert issued_now["iat"] == issued_now["nbf"] == NOW - 300
+    assert failed(check(token(issued_now), changed(clock_skew=skew), now=NOW - slow_by)) == expected
+
+
 def test_a_key_that_is_bound_to_another_issuer_proves_nothing() -> None:
     keys = Keys(issuer="https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0")
     verdict = check(token(v2_claims()), keys=keys)

@@ -34,11 +34,18 @@ DOCUMENTED = """
 90093 90099 50105 501051 53003 530032 530034 530003 500021 500022 500212 500213 90055 50196 90033 90006 90024 50033
 54005 70008 700082 700005 70000 70016 70018 70019 70020 50011 50020 50058 50076 50079 50126 70021 700211 700212 700213
 700229
+900432 50059 50049 500113 501481 9002325
 """
 
 
 def test_every_documented_code_has_a_diagnosis() -> None:
     assert {int(code) for code in DOCUMENTED.split()} == set(DIAGNOSES)
+
+
+def test_every_code_that_the_emulated_service_answers_with_has_a_diagnosis() -> None:
+    from emulator.entra.codes import CODES
+
+    assert set(CODES) <= set(DIAGNOSES)
 
 
 def test_the_guide_lists_every_code_under_its_state() -> None:

@@ -125,6 +125,9 @@ DIAGNOSES: Mapping[int, Diagnosis] = {
     ),
     900382: _tenant("unknown_tenant", "The tenant belongs to another national cloud.", "Choose the tenant's cloud, or cloud=auto."),
     90038: _tenant("unknown_tenant", "The tenant belongs to another national cloud.", "Choose the tenant's cloud, or cloud=auto."),
+    900432: _tenant("unknown_tenant", "The tenant belongs to another national cloud.", "Choose the tenant's cloud, or cloud=auto."),
+    50059: _tenant("unknown_tenant", "The request names no tenant.", "Give the tenant's GUID or one of its verified domains."),
+    50049: _tenant("unknown_tenant", "The login host does not know the instance that was named.", "Check login_url and the cloud."),
     9001023: _tenant("unknown_tenant", "A token for an app needs one tenant, not a shared address.", "Give the tenant's GUID."),
     90124: _tenant("unknown_tenant", "The grant is not possible at a shared address.", "Give the tenant's GUID."),
     90130: _tenant("unknown_tenant", "The app is not possible at a shared address.", "Give the tenant's GUID."),
@@ -185,6 +188,7 @@ DIAGNOSES: Mapping[int, Diagnosis] = {
         "The resource is not among the app's declared permissions.", "Declare its permissions on the app, then have the customer consent."
     ),
     50011: _credential("The redirect URI is not registered on the app.", "Register it; it is compared exactly."),
+    500113: _credential("No redirect URI is registered on the app.", "Register one (m365d.partner.m365d_app, redirect_uris)."),
     # The request
     70011: _credential("The scope is not valid.", _REPORT),
     1002012: _credential("The scope must end in /.default for an app's token.", _REPORT),
@@ -210,6 +214,8 @@ DIAGNOSES: Mapping[int, Diagnosis] = {
     54005: _credential("The authorization code was already used.", _SIGN_IN_AGAIN),
     70000: _credential("The grant is not valid any more.", _SIGN_IN_AGAIN),
     70008: _credential("The code or refresh token has expired.", _SIGN_IN_AGAIN),
+    501481: _credential("The authorization code was redeemed with another code verifier.", _SIGN_IN_AGAIN),
+    9002325: _credential("The authorization code was redeemed without a code verifier.", "Use a client that sends one (PKCE)."),
     700082: _credential("The refresh token has expired, since it was not used.", _SIGN_IN_AGAIN),
     700005: _credential("The code was issued for another tenant.", _SIGN_IN_AGAIN),
     70016: _credential("The user has not finished the sign-in yet.", "Enter the code at the address shown, then wait."),
