@@ -126,6 +126,16 @@ options:
   force:
     description:
       - Whether O(dest) may be replaced where it is there already. Otherwise the task fails before the first request.
+      - What an interrupted run with O(tenants) left is thrown away then, unless O(resume) is set.
+    type: bool
+    default: false
+  resume:
+    description:
+      - Whether to go on where a run with O(tenants) and O(dest) was interrupted, with the same options. The tenants that were done are not
+        read again; their results come from then.
+      - Such a run leaves C(.journal), and C(.partial) where the tenants share a file, after the name of O(dest), with the word
+        C(all-tenants) for C({tenant_id}). Without this option and without O(force) the task fails when it finds them.
+      - With a file for each tenant, the tenants that failed in a run that ended can be read so, too.
     type: bool
     default: false
 notes:
@@ -265,6 +275,11 @@ tenants:
       type: list
       elements: str
       returned: always
+    resumed:
+      description:
+        - That the result comes from the run that was interrupted, see O(resume).
+      type: bool
+      returned: when it does
     outcome:
       description:
         - V(ok); V(failed), when the service gave a definite answer that is a fault; V(unknown), when nothing definite is known.

@@ -48,6 +48,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path"},
     "dest_format": {"type": "str", "choices": list(FORMATS)},
     "force": {"type": "bool", "default": False},
+    "resume": {"type": "bool", "default": False},
     "cursor": {"type": "dict"},
     "max_age": {"type": "str"},
     "overlap": {"type": "str", "default": "15m"},

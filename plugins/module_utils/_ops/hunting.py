@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import Any
 
 from .._argspec import shared_options
@@ -23,9 +22,11 @@ from .._core.hunting.ready import READY_QUERIES, ready_query
 from .._core.hunting.rows import FORMATS, RowFile, TenantRows, row_file
 from .._core.hunting.windows import duration_ticks, window_of
 from .._core.incidents.defender import RETIREMENT_DATE
-from .._core.incidents.files import Written, destination_for, is_per_tenant
+from .._core.incidents.files import destination_for, is_per_tenant
+from .._core.incidents.fleet_file import FilePart
 from .._core.incidents.times import text_of
 from ._fleet import with_fleet
+from ._fleet_output import described, run_with_dest
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
@@ -48,18 +49,19 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path"},
     "dest_format": {"type": "str", "choices": list(FORMATS)},
     "force": {"type": "bool", "default": False},
+    "resume": {"type": "bool", "default": False},
 }
 
 
-def run(task: Task, *, shared: RowFile | None = None) -> Outcome:
+def run(task: Task, part: FilePart | None = None) -> Outcome:
     """Run the operation `m365d_hunting` for one tenant.
 
-    :param shared: the file of a fleet, which takes this tenant's rows in place of one of its own.
+    :param part: takes the rows for the file that the tenants of a fleet share.
     """
     params = task.params
     hunt = hunt_of(params, now=datetime.now(timezone.utc))
-    if params["dest"] and shared is None and not is_per_tenant(params["dest"]):
-        row_file(params["dest"], params["dest_format"], force=params["force"]).check()
+    if params["dest"] and part is None and not is_per_tenant(params["dest"]):
+        _file_at(params, params["dest"]).check()
     session = open_session(task)
     api = params["api"]
     if api == "defender":
@@ -67,7 +69,7 @@ def run(task: Task, *, shared: RowFile | None = None) -> Outcome:
     client = session.client(api, budget="hunting")
     backend: HuntingBackend = DefenderHunting(client) if api == "defender" else GraphHunting(client)
     reader = HuntReader(backend, hunt)
-    delivery = _deliver(reader, task, session.tenant.tenant_id, shared)
+    delivery = _deliver(reader, task, session.tenant.tenant_id, part)
     report = delivery.report
     result = {
         "tenant_id": session.tenant.tenant_id,
@@ -145,26 +147,24 @@ class _Delivery:
     changed: bool = False
 
 
-def _deliver(reader: HuntReader, task: Task, tenant_id: str, shared: RowFile | None) -> _Delivery:
+def _deliver(reader: HuntReader, task: Task, tenant_id: str, part: FilePart | None) -> _Delivery:
     """Deliver the rows to the result, to the tenant's file, or to the file of the fleet."""
     params = task.params
     if not params["dest"]:
         found = TenantRows(tenant_id)
         report = reader.read(found)
         return _Delivery(report, {"rows": found.rows})
-    if shared is not None:
-        with shared.part() as part:
-            report = reader.read(TenantRows(tenant_id, file=shared, part=part))
-            part.deliver()
-        return _Delivery(report, {})
-    with row_file(destination_for(params["dest"], tenant_id), params["dest_format"], force=params["force"]) as file:
-        report = reader.read(TenantRows(tenant_id, file=file))
+    if part is not None:
+        return _Delivery(reader.read(TenantRows(tenant_id, place=part)), {})
+    with _file_at(params, destination_for(params["dest"], tenant_id), sole=task.places is not None) as file:
+        report = reader.read(TenantRows(tenant_id, place=file))
         written = file.commit(dry_run=task.check_mode)
-    return _Delivery(report, _described(written), changed=written.changed)
+    return _Delivery(report, described(written), changed=written.changed)
 
 
-def _described(written: Written) -> dict[str, Any]:
-    return {"dest": written.path, "size": written.size, "checksum": written.checksum}
+def _file_at(params: Mapping[str, Any], path: str, *, sole: bool = False) -> RowFile:
+    """Return the file that the options describe."""
+    return row_file(path, params["dest_format"], force=params["force"], sole=sole)
 
 
 def fleet_totals(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -176,7 +176,13 @@ def fleet_totals(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 _SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC}
-_FLEET = with_fleet(Operation(run=run, argument_spec=_SPEC), totals=fleet_totals)
+
+
+def _as_fleet(single: Callable[[Task], Outcome]) -> Operation:
+    return with_fleet(Operation(run=single, argument_spec=_SPEC), totals=fleet_totals)
+
+
+_FLEET = _as_fleet(run)
 
 
 def run_all(task: Task) -> Outcome:
@@ -185,12 +191,9 @@ def run_all(task: Task) -> Outcome:
     if params.get("tenants") is None:
         return run(task)
     hunt_of(params, now=datetime.now(timezone.utc))
-    if not params["dest"] or is_per_tenant(params["dest"]):
+    if not params["dest"]:
         return _FLEET.run(task)
-    with row_file(params["dest"], params["dest_format"], force=params["force"]) as file:
-        outcome = with_fleet(replace(_FLEET, run=partial(run, shared=file)), totals=fleet_totals).run(task)
-        written = file.commit(dry_run=task.check_mode)
-    return replace(outcome, result={**outcome.result, **_described(written)}, changed=written.changed)
+    return run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: _file_at(params, path, sole=True), options=ARGUMENT_SPEC)
 
 
 _CHOICES = ("query", "query_file", "ready_query")

@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from .._argspec import shared_options
 from .._core.incidents.cursor import Cursor, read_cursor
 from .._core.incidents.defender import RETIREMENT_DATE, DefenderIncidents
 from .._core.incidents.expansion import AdaptivePages, ExpansionMemory
-from .._core.incidents.files import IncidentFile, Sink, Written, destination_for, format_of, is_per_tenant
+from .._core.incidents.files import IncidentFile, Sink, destination_for, format_of, is_per_tenant
+from .._core.incidents.fleet_file import FilePart
 from .._core.incidents.graph import GraphIncidents
 from .._core.incidents.incremental import IncrementalReader
 from .._core.incidents.intake import Intake, ReadReport
@@ -26,6 +26,7 @@ from .._core.incidents.redirects import follow_redirects
 from .._core.incidents.schema import Place
 from .._core.incidents.times import duration_seconds, now_text
 from ._fleet import with_fleet
+from ._fleet_output import described, run_with_dest
 from ._incident_options import ARGUMENT_SPEC, TIME_OPTIONS, checked_ids, first_start, incident_query, is_incremental
 from ._session import open_session
 from ._task import Operation, Outcome, Task
@@ -37,10 +38,10 @@ _RETIREMENT = (
 )
 
 
-def run(task: Task, *, shared: IncidentFile | None = None) -> Outcome:
+def run(task: Task, part: FilePart | None = None) -> Outcome:
     """Run the operation `m365d_incidents` for one tenant.
 
-    :param shared: the file of a fleet, which takes this tenant's incidents in place of one of its own.
+    :param part: takes the incidents for the file that the tenants of a fleet share.
     """
     params = task.params
     now = now_text()
@@ -49,7 +50,7 @@ def run(task: Task, *, shared: IncidentFile | None = None) -> Outcome:
     start = first_start(params, now=now)
     api = params["api"]
     plan = plan_query(query, api=api) if incident_ids is None else local_plan(query)
-    if params["dest"] and shared is None and not is_per_tenant(params["dest"]):
+    if params["dest"] and part is None and not is_per_tenant(params["dest"]):
         file_at(params, params["dest"]).check()
     session = open_session(task)
     if api == "defender":
@@ -61,7 +62,7 @@ def run(task: Task, *, shared: IncidentFile | None = None) -> Outcome:
     report = ReadReport()
     intake = Intake(source=source, plan=plan, place=place, include_alerts=params["include_alerts"], raw=params["raw"], report=report)
     reading = _Reading(task, intake, incident_ids=incident_ids, start=start, now=now)
-    delivery = _deliver(reading, task, place.tenant_id, shared)
+    delivery = _deliver(reading, task, place.tenant_id, part)
     result = {
         "tenant_id": place.tenant_id,
         "api": api,
@@ -127,18 +128,15 @@ class _Delivery:
     changed: bool = False
 
 
-def _deliver(reading: _Reading, task: Task, tenant_id: str, shared: IncidentFile | None) -> _Delivery:
+def _deliver(reading: _Reading, task: Task, tenant_id: str, part: FilePart | None) -> _Delivery:
     """Deliver what is read to the result, to the tenant's file, or to the file of the fleet."""
     params = task.params
     if not params["dest"]:
         found = list(reading.incidents(as_they_come=False))
         return _Delivery({"incidents": found, **_counts(count_by_severity(found))})
-    if shared is not None:
-        with shared.part() as part:
-            counts = _written(reading, part)
-            part.deliver()
-        return _Delivery(_counts(counts))
-    with file_at(params, destination_for(params["dest"], tenant_id)) as file:
+    if part is not None:
+        return _Delivery(_counts(_written(reading, part)))
+    with file_at(params, destination_for(params["dest"], tenant_id), sole=task.places is not None) as file:
         counts = _written(reading, file)
         written = file.commit(dry_run=task.check_mode)
     return _Delivery({**_counts(counts), **described(written)}, changed=written.changed)
@@ -159,14 +157,9 @@ def _counts(by_severity: Mapping[str, int]) -> dict[str, Any]:
     return {"count": sum(by_severity.values()), "by_severity": dict(by_severity)}
 
 
-def file_at(params: Mapping[str, Any], path: str) -> IncidentFile:
+def file_at(params: Mapping[str, Any], path: str, *, sole: bool = False) -> IncidentFile:
     """Return the file that the options describe."""
-    return IncidentFile(path, format_of(path, params["dest_format"]), force=params["force"], raw=params["raw"])
-
-
-def described(written: Written) -> dict[str, Any]:
-    """Return what a result says about a file."""
-    return {"dest": written.path, "size": written.size, "checksum": written.checksum}
+    return IncidentFile(path, format_of(path, params["dest_format"]), force=params["force"], raw=params["raw"], sole=sole)
 
 
 def _incremental(params: Mapping[str, Any], intake: Intake, *, start: str | None, now: str) -> IncrementalReader | None:
@@ -226,7 +219,13 @@ def fleet_totals(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 _SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth", "api"), **ARGUMENT_SPEC}
-_FLEET = with_fleet(Operation(run=run, argument_spec=_SPEC), totals=fleet_totals)
+
+
+def _as_fleet(single: Callable[[Task], Outcome]) -> Operation:
+    return with_fleet(Operation(run=single, argument_spec=_SPEC), totals=fleet_totals)
+
+
+_FLEET = _as_fleet(run)
 
 
 def run_all(task: Task) -> Outcome:
@@ -234,13 +233,9 @@ def run_all(task: Task) -> Outcome:
     params = task.params
     if params.get("tenants") is None:
         return run(task)
-    if not params["dest"] or is_per_tenant(params["dest"]):
+    if not params["dest"]:
         return _with_cursors(_FLEET.run(task), params)
-    with file_at(params, params["dest"]) as file:
-        fleet = with_fleet(replace(_FLEET, run=partial(run, shared=file)), totals=fleet_totals)
-        outcome = fleet.run(task)
-        written = file.commit(dry_run=task.check_mode)
-    outcome = replace(outcome, result={**outcome.result, **described(written)}, changed=written.changed)
+    outcome = run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: file_at(params, path, sole=True), options=ARGUMENT_SPEC)
     return _with_cursors(outcome, params)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import LibraryMissing, OptionError, PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import FleetStopped, LibraryMissing, OptionError
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents import writers
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.files import IncidentFile, destination_for, format_of
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.schema import INCIDENT_KEYS, normalise_incident
@@ -179,9 +179,8 @@ def test_a_full_disk_is_one_clear_sentence_and_stops_every_tenant(tmp_path: Path
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(writers.NdjsonWriter, "write", _full)
-    with pytest.raises(PartnerError, match="No space left on device") as caught:
+    with pytest.raises(FleetStopped, match="No space left on device"):
         _write(tmp_path / "x.ndjson", _incident())
-    assert caught.value.scope == "credential"
     assert os.listdir(tmp_path) == []
 
 
@@ -199,16 +198,11 @@ def test_a_killed_process_leaves_no_file_of_that_name(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_incidents_of_a_tenant_come_into_a_shared_file_all_together_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "x.csv"
-    with IncidentFile(str(path), "csv") as file:
-        with file.part() as healthy, file.part() as broken:
-            healthy.write(_incident(1))
-            broken.write(_incident(2))
-            healthy.write(_incident(3))
-            healthy.deliver()
-        file.commit()
-    assert [row["id"] for row in _read(path)] == ["1", "3"]
+def test_a_draft_that_a_killed_process_left_is_replaced_where_nobody_else_writes(tmp_path: Path) -> None:
+    (tmp_path / ".x.ndjson.draft").write_text("half a li")
+    _write(tmp_path / "x.ndjson", _incident(1), sole=True)
+    assert [row["id"] for row in _read(tmp_path / "x.ndjson")] == ["1"]
+    assert os.listdir(tmp_path) == ["x.ndjson"]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

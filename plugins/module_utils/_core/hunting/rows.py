@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from ..errors import OptionError, PartnerError
-from ..incidents.files import FilePart, IncidentFile, format_of
+from ..errors import OptionError
+from ..incidents.files import IncidentFile, format_of
+from ..incidents.fleet_file import FilePart
 from ..incidents.rows import csv_row
 from ..incidents.writers import NdjsonWriter, Writer
 from .backends import Column
@@ -30,15 +30,10 @@ class CsvRows:
         self._names: tuple[str, ...] | None = None
 
     def begin(self, names: tuple[str, ...]) -> None:
-        """Write the header where it is not there yet; raise `PartnerError` where other columns have been written."""
+        """Write the header where it is not there yet."""
         if self._names is None:
             self._names = names
             self._rows.writerow(names)
-        elif names != self._names:
-            raise PartnerError(
-                "The columns of this tenant's result differ from those of the tenants before it, so that one CSV file cannot hold both.",
-                next_step="Name the columns with project, write NDJSON, or have a file for each tenant with {tenant_id} in dest.",
-            )
 
     def write(self, incident: Mapping[str, Any]) -> None:
         """Add one row."""
@@ -59,43 +54,37 @@ class RowFile(IncidentFile):
         return self
 
     def _open_writer(self, file: BinaryIO) -> Writer:
-        return CsvRows(file) if self._format == "csv" else NdjsonWriter(file)
+        return CsvRows(file) if self.format == "csv" else NdjsonWriter(file)
 
     def begin(self, names: tuple[str, ...]) -> None:
         """Take the names of the columns, so that a file without rows has a header too."""
         if isinstance(self._writer, CsvRows):
-            with _HEADER_LOCK:
-                self._writer.begin(names)
+            self._writer.begin(names)
 
 
-# Tenants of a fleet share a file; the header is written by the first.
-_HEADER_LOCK = threading.Lock()
-
-
-def row_file(path: str, chosen: str | None, *, force: bool) -> RowFile:
-    """Return the file at a path, in the chosen format or the one that its name tells.
+def row_file(path: str, chosen: str | None, *, force: bool, sole: bool = False) -> RowFile:
+    """Return the file at a path, in the chosen format or the one that its name tells; see `IncidentFile`.
 
     :raises OptionError: where there is no such format for rows.
     """
     found = format_of(path, chosen)
     if found not in FORMATS:
         raise OptionError(f"Rows cannot be written as {found}.", next_step=f"Set dest_format to one of {', '.join(FORMATS)}.")
-    return RowFile(path, found, force=force)
+    return RowFile(path, found, force=force, sole=sole)
 
 
 class TenantRows:
     """Takes the rows of one tenant, each with the tenant's id before its columns, for a list or a file."""
 
-    def __init__(self, tenant_id: str, *, file: RowFile | None = None, part: FilePart | None = None) -> None:
+    def __init__(self, tenant_id: str, *, place: RowFile | FilePart | None = None) -> None:
         self.rows: list[dict[str, Any]] = []
         self._tenant_id = tenant_id
-        self._file = file
-        self._place = part if part is not None else file
+        self._place = place
 
     def begin(self, columns: tuple[Column, ...]) -> None:
         """Take the columns of the rows that follow."""
-        if self._file is not None:
-            self._file.begin(("tenant_id", *(column.name for column in columns if column.name != "tenant_id")))
+        if self._place is not None:
+            self._place.begin(("tenant_id", *(column.name for column in columns if column.name != "tenant_id")))
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Take one row."""

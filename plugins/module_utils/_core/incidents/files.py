@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from ..errors import OptionError, PartnerError
-from .rows import json_text
+from ..errors import FleetStopped, OptionError, PartnerError
 from .writers import FORMATS, Writer, make_writer
 
 _TENANT_MARK = "{tenant_id}"
-_SPOOL_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 
 
@@ -81,20 +77,21 @@ class IncidentFile:
     """Use as a context: what was not committed at its end is removed, and the destination is as it was.
 
     :param force: whether a file that is there may be replaced.
+    :param sole: whether the caller sees to it that nobody else writes there. Then what a killed process left is replaced.
     :raises OptionError: on entry, where the destination cannot be written or is there already.
     """
 
-    def __init__(self, path: str, file_format: str, *, force: bool = False, raw: bool = False) -> None:
+    def __init__(self, path: str, file_format: str, *, force: bool = False, raw: bool = False, sole: bool = False) -> None:
         self.path = path
-        self._format = file_format
-        self._force = force
+        self.format = file_format
+        self.force = force
         self._raw = raw
-        self._lock = threading.Lock()
+        self._sole = sole
 
     def __enter__(self) -> IncidentFile:
         self.check()
         try:
-            descriptor, self._draft = tempfile.mkstemp(prefix=f".{os.path.basename(self.path)}.", dir=os.path.dirname(self.path) or ".")
+            descriptor, self._draft = self._make_draft()
         except OSError as exc:
             raise OptionError(f"dest cannot be written: {exc}.", next_step="Choose a directory that exists and is writable.") from exc
         self._file: BinaryIO = os.fdopen(descriptor, "w+b")
@@ -108,6 +105,15 @@ class IncidentFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._discard()
 
+    def _make_draft(self) -> tuple[int, str]:
+        directory, name = os.path.split(self.path)
+        if not self._sole:
+            return tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
+        draft = os.path.join(directory, f".{name}.draft")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+        return os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), draft
+
     def check(self) -> None:
         """Raise `OptionError` where the destination is a directory, has none, or is there already and may not be replaced."""
         if os.path.isdir(self.path):
@@ -115,27 +121,16 @@ class IncidentFile:
         directory = os.path.dirname(self.path) or "."
         if not os.path.isdir(directory) or not os.access(directory, os.W_OK | os.X_OK):
             raise OptionError(f"dest cannot be written: no file can be made in '{directory}'.", next_step="Choose a writable directory.")
-        if os.path.lexists(self.path) and not self._force:
+        if os.path.lexists(self.path) and not self.force:
             raise _exists(self.path)
 
     def _open_writer(self, file: BinaryIO) -> Writer:
-        return make_writer(file, self._format, raw=self._raw)
+        return make_writer(file, self.format, raw=self._raw)
 
     def write(self, incident: Mapping[str, Any]) -> None:
         """Add one incident; raise `PartnerError` where the file system refuses."""
-        with self._lock, _explained(self.path):
+        with _explained(self.path):
             self._writer.write(incident)
-
-    def part(self) -> FilePart:
-        """Return a place for the incidents of one tenant, which come into the file all together or not at all."""
-        return FilePart(self)
-
-    def take_over(self, spool: IO[bytes]) -> None:
-        """Add the incidents of a part; nobody else writes meanwhile."""
-        with self._lock, _explained(self.path):
-            spool.seek(0)
-            for line in spool:
-                self._writer.write(json.loads(line))
 
     def commit(self, *, dry_run: bool = False) -> Written:
         """Give the file its name and return what became of it; in a dry run only the latter.
@@ -144,26 +139,7 @@ class IncidentFile:
         """
         with _explained(self.path):
             self._writer.finish()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            checksum = _checksum(self._file)
-            size = self._file.seek(0, os.SEEK_END)
-            changed = not (os.path.exists(self.path) and _checksum_of(self.path) == checksum)
-            if changed and not dry_run:
-                self._publish()
-        return Written(path=self.path, size=size, checksum=checksum, changed=changed)
-
-    def _publish(self) -> None:
-        if self._force:
-            os.replace(self._draft, self.path)
-            return
-        try:
-            # Unlike a rename, a link never replaces a file that came into being meanwhile.
-            os.link(self._draft, self.path)
-        except FileExistsError as exc:
-            raise _exists(self.path) from exc
-        except OSError:
-            os.replace(self._draft, self.path)
+            return publish(self._file, self._draft, self.path, force=self.force, dry_run=dry_run)
 
     def _discard(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -172,28 +148,34 @@ class IncidentFile:
             os.unlink(self._draft)
 
 
-class FilePart:
-    """The incidents of one tenant on their way into a file that several tenants share. Use as a context."""
+def publish(file: BinaryIO, draft: str, path: str, *, force: bool, dry_run: bool) -> Written:
+    """Give a file that is whole its name, and return what became of it; in a dry run only the latter.
 
-    def __init__(self, file: IncidentFile) -> None:
-        self._target = file
-        directory = os.path.dirname(file.path) or "."
-        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=directory)  # noqa: SIM115 - __exit__ closes it
+    :param file: the file, open for reading and writing.
+    :param draft: the name that it has now, and may still have afterwards.
+    :raises OptionError: where a file of that name came into being meanwhile.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    checksum = _checksum(file)
+    size = file.seek(0, os.SEEK_END)
+    changed = not (os.path.exists(path) and _checksum_of(path) == checksum)
+    if changed and not dry_run:
+        _rename(draft, path, force=force)
+    return Written(path=path, size=size, checksum=checksum, changed=changed)
 
-    def __enter__(self) -> FilePart:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._spool.close()
-
-    def write(self, incident: Mapping[str, Any]) -> None:
-        """Keep one incident; raise `PartnerError` where the file system refuses."""
-        with _explained(self._target.path):
-            self._spool.write(json_text(incident).encode("ascii") + b"\n")
-
-    def deliver(self) -> None:
-        """Hand all incidents over to the file."""
-        self._target.take_over(self._spool)
+def _rename(draft: str, path: str, *, force: bool) -> None:
+    if force:
+        os.replace(draft, path)
+        return
+    try:
+        # Unlike a rename, a link never replaces a file that came into being meanwhile.
+        os.link(draft, path)
+    except FileExistsError as exc:
+        raise _exists(path) from exc
+    except OSError:
+        os.replace(draft, path)
 
 
 @contextlib.contextmanager
@@ -202,11 +184,10 @@ def _explained(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        # Every tenant that writes there would fail alike.
-        raise PartnerError(
+        # No tenant is at fault, and every other one that writes there would fail alike.
+        raise FleetStopped(
             f"'{path}' could not be written: {exc.strerror or exc}. The file is as it was before.",
             next_step="Make room, or choose another dest.",
-            scope="credential",
         ) from exc
 
 

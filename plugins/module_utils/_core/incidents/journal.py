@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Which tenants of a fleet are done, and with what result: what a run leaves that was interrupted, for the next one to go on.
+
+The journal is a file beside the destination, with one line of JSON for each tenant, appended when the tenant's data is in its
+place. A process may be killed at any instant: a line that is not whole is as good as none. The run that writes it holds a lock
+on it, which ends with the process, so that no two runs write the same files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from ..errors import OptionError
+
+_FORMAT = 1
+_ENDING = ".journal"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tenant that is done.
+
+    :param result: what the task returns for it.
+    :param end: where its data ends in the file that the tenants share.
+    :param names: the columns of its rows, where they are not fixed.
+    """
+
+    result: dict[str, Any] = field(repr=False)
+    end: int = 0
+    names: tuple[str, ...] | None = None
+
+
+class Journal:
+    """Use as a context. At its end the file is removed, unless an exception or `keep` says that the work is not finished.
+
+    :param dest: the destination that it belongs to.
+    :param about: a fingerprint of what is read; a journal of something else is not continued.
+    :param resume: whether to go on where a run was interrupted.
+    :param force: whether to begin anew although a run was interrupted.
+    :param dry_run: write nothing, continue nothing.
+    :raises OptionError: on entry, where a run was interrupted and neither `resume` nor `force` says what to do, where it read
+        something else, and where another run is at work.
+    """
+
+    def __init__(self, dest: str, *, about: str, resume: bool, force: bool, dry_run: bool = False) -> None:
+        self.path = dest + _ENDING
+        self.keep = False
+        self._dest = dest
+        self._about = about
+        self._resume = resume
+        self._force = force
+        self._dry_run = dry_run
+        self._descriptor = -1
+        self._entries: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Journal:
+        if self._dry_run:
+            return self
+        try:
+            self._descriptor = self._locked()
+            self._load()
+        except OSError as exc:
+            self._close()
+            raise OptionError(f"dest cannot be written: {exc}.", next_step="Choose a writable directory with some room.") from exc
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._dry_run:
+            return
+        if not self._entries or not (self.keep or kind):
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+        self._close()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def count(self) -> int:
+        """How many tenants are done."""
+        return len(self._entries)
+
+    @property
+    def end(self) -> int:
+        """Where the data of the tenants that are done ends in the file that they share."""
+        return max((entry.end for entry in self._entries.values()), default=0)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns that the tenants that are done share; None where there are none."""
+        return next((entry.names for entry in self._entries.values() if entry.names), None)
+
+    def find(self, tenant_id: str) -> Entry | None:
+        """Return what is known of a tenant that is done, None for any other."""
+        return self._entries.get(tenant_id)
+
+    def add(self, tenant_id: str, entry: Entry) -> None:
+        """Note that a tenant is done.
+
+        :raises OSError: where the line could not be written; nothing of it is left then.
+        """
+        with self._lock:
+            if not self._dry_run:
+                self._append({"tenant_id": tenant_id, "end": entry.end, "names": entry.names, "result": entry.result})
+            self._entries[tenant_id] = entry
+
+    def _locked(self) -> int:
+        """Return the journal, opened and locked."""
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                os.close(descriptor)
+                raise OptionError(
+                    f"Another run is writing '{self._dest}'.", next_step="Wait until it has ended, or choose another dest."
+                ) from exc
+            # Whoever had the lock before may have removed the file meanwhile.
+            if os.path.exists(self.path) and os.path.samestat(os.stat(self.path), os.fstat(descriptor)):
+                return descriptor
+            os.close(descriptor)
+
+    def _load(self) -> None:
+        about, entries, whole = self._read()
+        if entries and not self._resume and not self._force:
+            raise OptionError(
+                f"A run that was interrupted has left '{self.path}', with {len(entries)} tenants that are done.",
+                next_step="Set resume to go on with the others, or force to begin anew.",
+            )
+        if entries and self._resume:
+            if about != self._about:
+                raise OptionError(
+                    f"The run that was interrupted and left '{self.path}' read something else: its options differ.",
+                    next_step="Give the same options as then, or set force, without resume, to begin anew.",
+                )
+            os.ftruncate(self._descriptor, whole)
+            self._entries = entries
+            return
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: no tenant is done."""
+        self._entries = {}
+        if not self._dry_run:
+            os.ftruncate(self._descriptor, 0)
+            self._append({"format": _FORMAT, "about": self._about})
+
+    def _read(self) -> tuple[str | None, dict[str, Entry], int]:
+        """Return what the journal is about, its entries, and how many of its bytes are whole lines."""
+        about: str | None = None
+        entries: dict[str, Entry] = {}
+        whole = 0
+        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            file.seek(0)
+            for line in file:
+                try:
+                    said: Any = json.loads(line) if line.endswith(b"\n") else None
+                    if about is None:
+                        about = said["about"] if said["format"] == _FORMAT else ""
+                    else:
+                        names = None if said["names"] is None else tuple(said["names"])
+                        entries[said["tenant_id"]] = Entry(said["result"], int(said["end"]), names)
+                except (ValueError, TypeError, KeyError):
+                    break
+                whole += len(line)
+        return about, entries, whole
+
+    def _append(self, said: Mapping[str, Any]) -> None:
+        before = os.fstat(self._descriptor).st_size
+        left = json.dumps(said).encode() + b"\n"
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError:
+            os.ftruncate(self._descriptor, before)
+            raise

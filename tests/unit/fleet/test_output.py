@@ -1,0 +1,355 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of a fleet: whole or not there, and nothing read twice after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import shared_options
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError, FleetStopped, OptionError, PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.hunting.rows import row_file
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.files import destination_for
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.fleet_file import FilePart
+from ansible_collections.m365d.partner.plugins.module_utils._ops import _fleet_output
+from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import with_fleet
+from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet_output import run_with_dest
+from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
+
+TENANTS = [f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 6)]
+OWN = {
+    "what": {"type": "str", "default": "everything"},
+    "dest": {"type": "path"},
+    "force": {"type": "bool", "default": False},
+    "resume": {"type": "bool", "default": False},
+}
+SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth", "api"), **OWN}
+SHARED = ["all.ndjson", "all.csv"]
+DESTS = [*SHARED, "{tenant_id}.ndjson"]
+
+
+class Fleet:
+    """A fleet whose tenants have three rows each, and fail or break off as they are told to."""
+
+    def __init__(self, directory: Path, dest: str) -> None:
+        self.directory = directory
+        self.dest = str(directory / dest)
+        self.breaks: dict[str, BaseException] = {}
+        self.seen: list[str] = []
+        self.rows = 3
+        self.text = ""
+        self.texts: dict[str, str] = {}
+
+    def run(self, *, check_mode: bool = False, **options: Any) -> Outcome:
+        fleet = with_fleet(Operation(run=lambda task: self.single(task, None), argument_spec=SPEC))
+        given = {"tenants": TENANTS, "dest": self.dest, "concurrency": 1, "max_failed": "100%", **options}
+        checked = ArgumentSpecValidator({name: dict(spec) for name, spec in fleet.argument_spec.items()}).validate(given)
+        assert not checked.error_messages
+        task = Task(params=checked.validated_parameters, check_mode=check_mode)
+        return run_with_dest(
+            task,
+            self.single,
+            as_fleet=lambda single: with_fleet(Operation(run=single, argument_spec=SPEC)),
+            file_at=lambda path: row_file(path, None, force=task.params["force"], sole=True),
+            options=OWN,
+        )
+
+    def single(self, task: Task, part: FilePart | None) -> Outcome:
+        tenant_id = task.params["tenant_id"]
+        self.seen.append(tenant_id)
+        result: dict[str, Any] = {"tenant_id": tenant_id, "count": self.rows, "cursor": {"of": tenant_id}}
+        if part is not None:
+            self._write(part, tenant_id)
+            return Outcome(result)
+        with row_file(destination_for(task.params["dest"], tenant_id), None, force=task.params["force"], sole=True) as file:
+            self._write(file, tenant_id)
+            written = file.commit(dry_run=task.check_mode)
+        return Outcome({**result, **_fleet_output.described(written)})
+
+    def _write(self, place: Any, tenant_id: str) -> None:
+        place.begin(("tenant_id", "n", "text"))
+        for number in range(self.rows):
+            place.write({"tenant_id": tenant_id, "n": number, "text": self.texts.get(tenant_id, self.text)})
+            if number == 1 and tenant_id in self.breaks:
+                raise self.breaks[tenant_id]
+
+    def content(self) -> dict[str, list[int]]:
+        """Return the numbers of the rows by tenant, out of the files under their final names."""
+        found: dict[str, list[int]] = {}
+        for path in sorted(self.directory.iterdir()):
+            if path.suffix not in (".ndjson", ".csv") or path.name.startswith("."):
+                continue
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, file)
+                for row in rows:
+                    found.setdefault(row["tenant_id"], []).append(int(row["n"]))
+        return found
+
+
+WHOLE = {tenant: [0, 1, 2] for tenant in TENANTS}
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_the_files_hold_all_that_every_tenant_has_and_nothing_else_stays(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    outcome = fleet.run(concurrency=4)
+    assert fleet.content() == WHOLE
+    names = {dest} if dest in SHARED else {f"{tenant}.ndjson" for tenant in TENANTS}
+    assert set(os.listdir(tmp_path)) == names
+    assert {os.stat(tmp_path / name).st_mode & 0o777 for name in names} == {0o600}
+    assert outcome.result["summary"]["ok"] == 5
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_an_interrupted_run_goes_on_where_it_was_and_reads_nobody_twice(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.breaks = {TENANTS[3]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    kept = fleet.content()
+    assert kept == ({} if dest in SHARED else {tenant: [0, 1, 2] for tenant in TENANTS[:3]})
+    fleet.breaks, fleet.seen = {}, []
+    outcome = fleet.run(resume=True)
+    assert fleet.seen == TENANTS[3:]
+    assert fleet.content() == WHOLE
+    assert [entry.get("resumed", False) for entry in outcome.result["tenants"]] == [True] * 3 + [False] * 2
+    assert [entry["cursor"] for entry in outcome.result["tenants"]] == [{"of": tenant} for tenant in TENANTS]
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(("journal", "partial", "draft"))]
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_what_an_interrupted_run_left_is_neither_lost_nor_mixed_up_by_accident(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    fleet.breaks, fleet.seen = {}, []
+    with pytest.raises(OptionError, match="2 tenants that are done") as caught:
+        fleet.run()
+    assert "resume" in str(caught.value)
+    with pytest.raises(OptionError, match="read something else"):
+        fleet.run(resume=True, what="something else")
+    assert fleet.seen == []
+    fleet.run(force=True)
+    assert fleet.seen == TENANTS
+    assert fleet.content() == WHOLE
+
+
+def test_a_shared_file_is_not_continued_with_other_tenants(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "all.ndjson")
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    with pytest.raises(OptionError, match="read something else"):
+        fleet.run(resume=True, tenants=TENANTS[1:])
+
+
+@pytest.mark.parametrize("dest", DESTS)
+@pytest.mark.parametrize("garbage", [b'{"tenant_id": "half a li', b"\xff\xfe\n", b"[]\n"])
+def test_a_line_that_a_killed_process_did_not_finish_is_as_good_as_none(tmp_path: Path, dest: str, garbage: bytes) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    for path in tmp_path.iterdir():
+        if path.name.endswith((".journal", ".partial")):
+            with path.open("ab") as file:
+                file.write(garbage)
+    fleet.breaks, fleet.seen = {}, []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == (TENANTS[2:], WHOLE)
+
+
+def test_a_journal_whose_data_are_gone_begins_anew(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "all.csv")
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    (tmp_path / "all.csv.partial").unlink()
+    fleet.breaks, fleet.seen = {}, []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == (TENANTS, WHOLE)
+
+
+def test_the_file_of_a_done_tenant_that_is_gone_is_read_again(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    (tmp_path / f"{TENANTS[0]}.ndjson").unlink()
+    fleet.breaks, fleet.seen = {}, []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == ([TENANTS[0], *TENANTS[2:]], WHOLE)
+
+
+def test_with_a_file_for_each_tenant_those_that_failed_are_read_by_the_next_run(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.breaks = {TENANTS[1]: AuthenticationError("not consented", state="not_consented")}
+    outcome = fleet.run()
+    assert outcome.result["summary"]["failed"] == 1
+    assert set(fleet.content()) == {*TENANTS} - {TENANTS[1]}
+    fleet.breaks, fleet.seen = {}, []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == ([TENANTS[1]], WHOLE)
+
+
+def test_a_tenant_that_fails_leaves_nothing_in_a_shared_file(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "all.ndjson")
+    fleet.breaks = {TENANTS[1]: PartnerError("reset", state="unreachable")}
+    fleet.run(concurrency=3)
+    assert fleet.content() == {tenant: rows for tenant, rows in WHOLE.items() if tenant != TENANTS[1]}
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_a_destination_that_is_there_fails_before_any_tenant_is_tried_and_is_not_touched(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    precious = tmp_path / dest.replace("{tenant_id}", TENANTS[3])
+    precious.write_text("precious")
+    for options in ({}, {"resume": True}):
+        with pytest.raises(OptionError, match="is there already"):
+            fleet.run(**options)
+    assert fleet.seen == []
+    assert precious.read_text() == "precious"
+    assert os.listdir(tmp_path) == [precious.name]
+    fleet.run(force=True)
+    assert fleet.content() == WHOLE
+
+
+@pytest.mark.parametrize("dest", [f"missing/{name}" for name in DESTS] + ["{tenant_id}/all.ndjson"])
+def test_a_directory_that_cannot_be_written_fails_before_any_tenant_is_tried(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    with pytest.raises(OptionError, match="dest"):
+        fleet.run()
+    assert fleet.seen == []
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_two_runs_do_not_write_the_same_files(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    with (tmp_path / f"{dest.replace('{tenant_id}', 'all-tenants')}.journal").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(OptionError, match="Another run"):
+            fleet.run(force=True)
+    assert fleet.seen == []
+    fleet.run()
+    assert fleet.content() == WHOLE
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_check_mode_reads_and_predicts_and_leaves_what_an_interrupted_run_kept(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    fleet.breaks = {}
+    predicted = fleet.run(check_mode=True, force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    done = fleet.run(force=True)
+    if dest in SHARED:
+        assert (predicted.result["checksum"], predicted.changed) == (done.result["checksum"], True)
+
+
+@pytest.mark.parametrize("dest", SHARED)
+def test_the_same_again_is_no_change(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    assert fleet.run().changed
+    assert not fleet.run(force=True).changed
+    assert os.listdir(tmp_path) == [dest]
+
+
+def _limited_to(size: int, work: Callable[[], Any]) -> Any:
+    """Do `work` while no file may grow beyond a size: the kernel refuses in the midst of a write, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        return work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+@pytest.mark.parametrize("dest", SHARED)
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_disk_that_is_full_half_way_is_said_clearly_and_the_next_run_goes_on(tmp_path: Path, dest: str, concurrency: int) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.text = "x" * 10_000
+    with pytest.raises(FleetStopped, match="File too large") as caught:
+        _limited_to(75_000, lambda: fleet.run(concurrency=concurrency))
+    assert "2 tenants that are done are kept" in str(caught.value)
+    assert "resume" in str(caught.value)
+    lines = (tmp_path / f"{dest}.partial").read_text().splitlines()
+    assert len([json.loads(line) for line in lines]) == 6
+    fleet.seen = []
+    fleet.run(resume=True)
+    assert len(fleet.seen) == 3
+    assert fleet.content() == WHOLE
+
+
+def test_a_disk_that_is_full_when_the_table_is_made_costs_nothing_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(tmp_path, "all.csv")
+
+    def _full(*_args: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_fleet_output.FleetFile, "_convert", _full)
+        with pytest.raises(FleetStopped, match=r"No space left on device\. The 5 tenants"):
+            fleet.run()
+    fleet.seen = []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == ([], WHOLE)
+
+
+def test_a_disk_that_is_full_leaves_the_files_of_done_tenants_whole(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.texts = {TENANTS[2]: "x" * 10_000}
+    with pytest.raises(FleetStopped, match="File too large") as caught:
+        _limited_to(20_000, fleet.run)
+    assert "The files of 2 tenants are done." in str(caught.value)
+    assert "resume" in str(caught.value)
+    assert fleet.content() == {tenant: [0, 1, 2] for tenant in TENANTS[:2]}
+    fleet.seen = []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == (TENANTS[2:], WHOLE)
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_a_killed_run_leaves_no_half_file_under_a_final_name(tmp_path: Path, dest: str) -> None:
+    script = f"""
+        import os, sys
+        from pathlib import Path
+        from unit.fleet.test_output import Fleet, TENANTS
+
+        class Killed(Fleet):
+            def _write(self, place, tenant_id):
+                super()._write(place, tenant_id)
+                if tenant_id == TENANTS[3]:
+                    os.kill(os.getpid(), 9)
+
+        Killed(Path({str(tmp_path)!r}), {dest!r}).run()
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=environment, check=False, timeout=60)
+    assert done.returncode == -9
+    fleet = Fleet(tmp_path, dest)
+    assert fleet.content() == ({} if dest in SHARED else {tenant: [0, 1, 2] for tenant in TENANTS[:3]})
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == (TENANTS[3:], WHOLE)
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".") or name.endswith(("journal", "partial"))]
