@@ -28,12 +28,14 @@ class Breaker:
 
     :param failures: how many failures in a row open it.
     :param recovery: seconds until it is half open.
+    :param failing_since: the instant of the first failure in a row, where there is one.
     """
 
     failures: int = FAILURES
     recovery: float = RECOVERY_SECONDS
     clock: Callable[[], float] = time.monotonic
     in_a_row: int = 0
+    failing_since: float = 0.0
     _half_open_at: float = 0.0
 
     @property
@@ -43,6 +45,8 @@ class Breaker:
 
     def failed(self) -> bool:
         """Take note of a request without an answer, or with one that says that the service is out of order; tell whether that opens it."""
+        if not self.in_a_row:
+            self.failing_since = self.clock()
         self.in_a_row += 1
         if self.in_a_row < self.failures:
             return False

@@ -12,6 +12,7 @@ was not read is `unknown`; there is no zero for it.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -141,7 +142,7 @@ def run_fleet(
     credential_of: Callable[[T], Hashable],
     on_finding: Callable[[Finding[T, R]], None],
     recovery: float = RECOVERY_SECONDS,
-    patience: float | None = None,
+    latest_of: Callable[[T], float] = lambda _tenant: math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Do `work` for each tenant and report each outcome once, in the order in which they end.
@@ -152,7 +153,7 @@ def run_fleet(
     :param credential_of: tenants with equal values use the same credential.
     :param on_finding: called by one thread at a time; what it raises ends the fleet too.
     :param recovery: seconds that a tenant whose service failed for a passing reason is left alone, before its second chance.
-    :param patience: seconds that a second chance is waited for at most; a service that asks for more gets none. None for any time.
+    :param latest_of: returns the instant after which a tenant gets no second chance any more.
     :raises FleetStopped: for a fault that is no tenant's, such as a full disk.
     """
     fleet = _Fleet(
@@ -161,7 +162,7 @@ def run_fleet(
         credential_of=credential_of,
         on_finding=on_finding,
         recovery=recovery,
-        patience=patience,
+        latest_of=latest_of,
         clock=clock,
     )
     executor = ThreadPoolExecutor(max_workers=concurrency + _SLEEPERS, thread_name_prefix="m365d-tenant")
@@ -182,7 +183,7 @@ class _Fleet(Generic[T, R]):
     credential_of: Callable[[T], Hashable]
     on_finding: Callable[[Finding[T, R]], None]
     recovery: float
-    patience: float | None
+    latest_of: Callable[[T], float]
     clock: Callable[[], float]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _refused: dict[Hashable, PartnerError] = field(default_factory=dict)
@@ -234,20 +235,21 @@ class _Fleet(Generic[T, R]):
         with self._lock:
             if error is not None and error.scope == "credential":
                 self._refused.setdefault(self.credential_of(tenant), error)
-            due = self._second_chance(error) if attempt == 1 else None
+            due = self._second_chance(tenant, error) if attempt == 1 else None
             if due is not None:
                 again.append((due, index, tenant))
                 return
             self.on_finding(Finding(index, tenant, _state_of(error, tried), value, error, self._spent[index], tried))
 
-    def _second_chance(self, error: PartnerError | None) -> float | None:
-        """Return when a tenant may be tried again, or None where that makes no sense or would be too late."""
-        if error is None or not error.retryable or self.places.is_over:
+    def _second_chance(self, tenant: T, error: PartnerError | None) -> float | None:
+        """Return when a tenant may be tried again, or None where that makes no sense or would be too late.
+
+        A service that limits requests was obeyed until there was no time left; to ask it again would make it worse.
+        """
+        if error is None or not error.retryable or isinstance(error, Throttled) or self.places.is_over:
             return None
-        wait = max(self.recovery, (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0)
-        due = self.clock() + wait
-        too_late = (self.patience is not None and wait > self.patience) or (self.places.ends_at is not None and due >= self.places.ends_at)
-        return None if too_late else due
+        due = self.clock() + self.recovery
+        return due if due < min(self.latest_of(tenant), math.inf if self.places.ends_at is None else self.places.ends_at) else None
 
     def _obstacle(self, tenant: T) -> PartnerError | None:
         """Return why this tenant must not be tried any more, or None."""

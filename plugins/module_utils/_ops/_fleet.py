@@ -18,6 +18,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from .._argspec import BY_NAME, OPTIONS, shared_options
 from .._core.breaker import RECOVERY_SECONDS, Breaker
 from .._core.budget import Budgets
@@ -29,9 +31,9 @@ from ._progress import Progress
 from ._session import AUTO_CLOUD, endpoints_of, requested_tenant, transport_of
 from ._task import Operation, Outcome, Task
 
-_CREDENTIAL_NAMES = tuple(option.name for option in BY_NAME["credentials"].suboptions if option.name != "name")
+CREDENTIAL_NAMES = tuple(option.name for option in BY_NAME["credentials"].suboptions if option.name != "name")
 # What an entry of `tenants` may say beside the tenant itself.
-_ENTRY_OPTIONS = frozenset(
+ENTRY_OPTIONS = frozenset(
     option.name for option in OPTIONS if option.group in ("connection", "api") and option.name not in ("timeout", "deadline")
 )
 _MOST_CONCURRENCY = 256
@@ -107,7 +109,7 @@ def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals, lo
     params = task.params
     credentials = _credentials(params)
     entries = _entries(params, credentials)
-    tolerated = _tolerated(params["max_failed"], entries)
+    tolerated = tolerated_of(params["max_failed"], len(entries))
     shard = _shard(params["shard"])
     seconds = params["fleet_deadline"]
     if seconds is not None and not seconds > 0:
@@ -135,7 +137,7 @@ def _credentials(params: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     for entry in params["credentials"] or []:
         if entry["name"] in credentials:
             raise OptionError(f"credentials names '{entry['name']}' twice.", next_step="Give each credential its own name.")
-        credentials[entry["name"]] = {name: entry.get(name) for name in _CREDENTIAL_NAMES}
+        credentials[entry["name"]] = {name: entry.get(name) for name in CREDENTIAL_NAMES}
     return credentials
 
 
@@ -152,25 +154,45 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
                 tenant_id=tenant,
                 next_step=f"Known ones: {', '.join(sorted(credentials)) or 'none'}.",
             )
-        unknown = sorted(set(said) - _ENTRY_OPTIONS)
+        unknown = sorted(set(said) - ENTRY_OPTIONS)
         if unknown:
             raise OptionError(
                 f"The entry of tenant {tenant} has unknown options: {', '.join(unknown)}.",
                 tenant_id=tenant,
-                next_step=f"An entry may hold tenant_id, credential, {', '.join(sorted(_ENTRY_OPTIONS))}.",
+                next_step=f"An entry may hold tenant_id, credential, {', '.join(sorted(ENTRY_OPTIONS))}.",
             )
-        entries.append(_Entry(tenant, said, credential, requested=(tenant,), positions=(position,)))
+        entries.append(_Entry(tenant, _typed(said, tenant), credential, requested=(tenant,), positions=(position,)))
     return entries
 
 
-def _tolerated(text: str, entries: Sequence[_Entry]) -> int:
+def _typed(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
+    """Return what an entry says in the types of the options, which a list of anything does not promise.
+
+    :raises OptionError: for a value that the option does not take.
+    """
+    typed = dict(said)
+    for name, value in said.items():
+        option = BY_NAME[name]
+        try:
+            if option.type == "bool":
+                typed[name] = boolean(value)
+            elif option.choices and value not in option.choices:
+                raise TypeError(f"choose one of {', '.join(option.choices)}")
+        except TypeError as exc:
+            raise OptionError(
+                f"The entry of tenant {tenant} has {name} '{value}'.", tenant_id=tenant, next_step=f"Correct {name}: {exc}."
+            ) from exc
+    return typed
+
+
+def tolerated_of(text: str, total: int) -> int:
     """Return how many tenants may fail, for a count or a percentage.
 
     :raises OptionError: for anything else.
     """
     percent = _PERCENT.fullmatch(text.strip())
     if percent and int(percent.group(1)) <= 100:
-        return len(entries) * int(percent.group(1)) // 100
+        return total * int(percent.group(1)) // 100
     if text.strip().isdigit():
         return int(text)
     raise OptionError(f"max_failed must be a count or a percentage; got '{text}'.", next_step="Give it as 5 or as 10%.")
@@ -224,8 +246,7 @@ class _Fleet:
         self._credentials = credentials
         self._places = places
         self._budgets = budgets
-        # A service that failed is asked again after a while, or when a call would have given up at the latest.
-        self._recovery = min(RECOVERY_SECONDS, task.params["deadline"])
+        self._recovery = min(RECOVERY_SECONDS, task.params["deadline"] / 4)
         self._breakers: dict[str, Breaker] = {}
         self._findings: dict[int, _Found] = {}
         self._warned = threading.Lock()
@@ -260,7 +281,7 @@ class _Fleet:
             credential_of=lambda numbered: _credential_key(numbered[1]),
             on_finding=keep,
             recovery=self._recovery,
-            patience=self._task.params["deadline"],
+            latest_of=self._latest_of,
         )
 
     def _resolve(self, entries: Sequence[tuple[int, _Entry]]) -> list[tuple[int, _Entry]]:
@@ -322,6 +343,12 @@ class _Fleet:
             budgets=self._budgets,
         )
         return self._single(task)
+
+    def _latest_of(self, numbered: tuple[int, _Entry]) -> float:
+        """Return until when a tenant may have its second chance: as long as one call is tried, since its service began to fail."""
+        breaker = self._breakers.get(numbered[1].tenant)
+        failing_since = breaker.failing_since if breaker is not None and breaker.in_a_row else time.monotonic()
+        return failing_since + float(self._task.params["deadline"])
 
     def _warn(self, message: str) -> None:
         with self._warned:

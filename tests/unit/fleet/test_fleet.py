@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ def _run(
     places: Places | None = None,
     credential_of: Callable[[Any], Any] | None = None,
     recovery: float = 0.0,
-    patience: float | None = None,
+    latest_of: Callable[[Any], float] = lambda _tenant: math.inf,
 ) -> list[Finding[Any, Any]]:
     findings: list[Finding[Any, Any]] = []
     run_fleet(
@@ -40,7 +41,7 @@ def _run(
         credential_of=credential_of or (lambda _tenant: "the one credential"),
         on_finding=findings.append,
         recovery=recovery,
-        patience=patience,
+        latest_of=latest_of,
     )
     return sorted(findings, key=lambda finding: finding.index)
 
@@ -155,14 +156,22 @@ def test_a_tenant_that_failed_is_left_alone_for_a_while_and_nobody_waits_for_it(
     assert times["shaky"][1] >= 0.5
 
 
-@pytest.mark.parametrize(("patience", "attempts"), [(0.5, 2), (0.1, 1)])
-def test_a_service_that_asks_for_more_time_than_a_call_has_gets_no_second_chance(patience: float, attempts: int) -> None:
-    def _work(_tenant: str) -> None:
-        error = Throttled("too many requests", state="unreachable", retryable=True)
-        error.retry_after = 0.2
-        raise error
+@pytest.mark.parametrize(("latest", "attempts"), [(10.0, 2), (0.1, 1)])
+def test_a_second_chance_comes_in_time_or_not_at_all(latest: float, attempts: int) -> None:
+    end = time.monotonic() + latest
 
-    assert [finding.attempts for finding in _run(["busy"], _work, patience=patience)] == [attempts]
+    def _work(_tenant: str) -> None:
+        raise PartnerError("reset", state="unreachable", retryable=True)
+
+    findings = _run(["dead"], _work, recovery=0.2, latest_of=lambda _tenant: end)
+    assert [finding.attempts for finding in findings] == [attempts]
+
+
+def test_a_service_that_limits_requests_longer_than_the_deadline_is_not_asked_again() -> None:
+    def _work(_tenant: str) -> None:
+        raise Throttled("too many requests", state="unreachable", retryable=True)
+
+    assert [(finding.outcome, finding.attempts) for finding in _run(["busy"], _work)] == [("unknown", 1)]
 
 
 def test_a_second_chance_that_would_come_after_the_end_of_the_fleet_is_not_waited_for() -> None:
