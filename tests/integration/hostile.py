@@ -19,7 +19,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,25 @@ class Verdict:
 
 def run_seed(emulator: Emulator, seed: int, *, tenant_id: str = FABRIKAM) -> Verdict:
     """Play one seed and return its verdict."""
+    return run_seed_with(Play, emulator, seed, tenant_id=tenant_id)
+
+
+def run_seed_with(play: Callable[[Emulator, int, str, Path], Play], emulator: Emulator, seed: int, *, tenant_id: str = FABRIKAM) -> Verdict:
+    """Play one seed with another reader and return its verdict."""
     with tempfile.TemporaryDirectory() as directory:
-        return _Play(emulator, seed, tenant_id, Path(directory)).run()
+        return play(emulator, seed, tenant_id, Path(directory)).run()
 
 
-class _Play:
+@dataclass(frozen=True)
+class Reading:
+    """A reading that ended well."""
+
+    complete: bool
+
+
+class Play:
+    """One seed; a subclass may read in another way."""
+
     def __init__(self, emulator: Emulator, seed: int, tenant_id: str, directory: Path) -> None:
         self.emulator = emulator
         self.rng = random.Random(seed)
@@ -164,20 +178,30 @@ class _Play:
 
     def _read(self, *, kill: bool, limit: int | None) -> None:
         before = self._present()
-        dest = self.directory / f"{self.verdict.readings}.ndjson"
+        reading = self.read_once(kill=kill, limit=limit)
         self.verdict.readings += 1
+        if reading is None:
+            self.verdict.broken_off += 1
+        elif reading.complete:
+            # What was there all the time cannot have been overlooked.
+            self.owed |= before & self._present()
+
+    def read_once(self, *, kill: bool, limit: int | None) -> Reading | None:
+        """Read what was not delivered yet, keep it and the cursor; None where the reading broke off."""
+        dest = self.directory / f"{self.verdict.readings}.ndjson"
         result = _in_a_process(self._params(dest, limit), kill_after=self.rng.randrange(1, 12) if kill else None)
         if result is None:
-            self.verdict.broken_off += 1
             assert not dest.exists(), "a reading that broke off left a file"
-            return
+            return None
         incidents = [json.loads(line) for line in dest.read_text(encoding="ascii").splitlines()]
         assert len(incidents) == result["count"]
         self.delivered += [(incident["id"], incident["last_update_date_time"]) for incident in incidents]
         self.cursor = result["cursor"]
-        if result["complete"]:
-            # What was there all the time cannot have been overlooked.
-            self.owed |= before & self._present()
+        return Reading(complete=result["complete"])
+
+    def everything_delivered(self) -> list[Version]:
+        """Return every version that was delivered, as often as it was."""
+        return self.delivered
 
     def _list(self) -> None:
         """Read what is active as one list; what was active all the time has to be in it where it says that it is complete."""
@@ -224,11 +248,12 @@ class _Play:
         return found
 
     def _count(self) -> None:
-        unique = set(self.delivered)
+        delivered = self.everything_delivered()
+        unique = set(delivered)
         existed = {(entry["id"], _canonical(entry["lastUpdateDateTime"])) for entry in self._versions()}
-        self.verdict.delivered = len(self.delivered)
+        self.verdict.delivered = len(delivered)
         self.verdict.lost = (self.owed | self._present()) - unique
-        self.verdict.duplicated = {version for version in unique if self.delivered.count(version) > 1}
+        self.verdict.duplicated = {version for version in unique if delivered.count(version) > 1}
         self.verdict.invented = unique - existed
 
     def _security(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
