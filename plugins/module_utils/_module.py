@@ -25,6 +25,8 @@ from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Op
 SECRET_MARK = "_m365d_secret"  # noqa: S105 - a key, not a secret
 
 
+COLLECTION = "m365d.partner"
+
 # Names the run's directory to a real module that runs on the controller, so that it shares the tokens of the run.
 RUN_DIRECTORY_ENV = "M365D_RUN_DIRECTORY"
 
@@ -86,7 +88,12 @@ def run_module(operation: Operation) -> None:
         # From ansible-core 2.19 on, AnsibleModule removes secrets from its result, but not from its warnings.
         module.warn(remove_values(message, module.no_log_values))
 
-    task = Task(params=params, check_mode=module.check_mode, run_directory=os.environ.get(RUN_DIRECTORY_ENV), warn=_warn)
+    def _deprecate(message: str, date: str) -> None:
+        module.deprecate(remove_values(message, module.no_log_values), date=date, collection_name=COLLECTION)
+
+    task = Task(
+        params=params, check_mode=module.check_mode, run_directory=os.environ.get(RUN_DIRECTORY_ENV), warn=_warn, deprecate=_deprecate
+    )
     try:
         outcome = operation.run(task)
     except PartnerError as error:

@@ -153,7 +153,8 @@ notes:
     example V(2026-01-31T12:00:00.0000000Z). The filter P(ansible.builtin.to_datetime#filter) reads the first 19 characters with
     C(%Y-%m-%dT%H:%M:%S).
   - Titles, descriptions and evidence hold text that attackers can choose. Do not evaluate it.
-  - Microsoft retires the Defender XDR API on 2027-02-01. The task warns where O(api=defender).
+  - Microsoft retires the Defender XDR API on 2027-02-01. Ansible shows a deprecation where O(api=defender); the setting
+    C(deprecation_warnings) silences it.
 seealso:
   - module: m365d.partner.m365d_alert
   - module: m365d.partner.m365d_incidents

@@ -143,7 +143,8 @@ notes:
     the services send 0 and 1. Dynamic values that come as JSON text are parsed.
   - A query may take three minutes. An answer is waited for at least 210 seconds, whatever O(timeout) says, within O(deadline).
   - Rows hold text that attackers can choose. Do not evaluate it.
-  - Microsoft retires the Defender XDR API on 2027-02-01. The task warns where O(api=defender).
+  - Microsoft retires the Defender XDR API on 2027-02-01. Ansible shows a deprecation where O(api=defender); the setting
+    C(deprecation_warnings) silences it.
 seealso:
   - module: m365d.partner.m365d_incidents
   - name: Microsoft Graph, runHuntingQuery

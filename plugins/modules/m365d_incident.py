@@ -141,7 +141,8 @@ options:
 notes:
   - Comments are shown to the customer's people. Do not put into them what the customer must not read.
   - In check mode the incidents are read, and what would be written is predicted.
-  - Microsoft retires the Defender XDR API on 2027-02-01. The task warns where O(api=defender).
+  - Microsoft retires the Defender XDR API on 2027-02-01. Ansible shows a deprecation where O(api=defender); the setting
+    C(deprecation_warnings) silences it.
 seealso:
   - module: m365d.partner.m365d_incidents
   - module: m365d.partner.m365d_alert

@@ -36,7 +36,14 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._core.transport import TransportSettings, prepare_tls
-from ansible_collections.m365d.partner.plugins.module_utils._module import RUN_DIRECTORY_ENV, SECRET_MARK, defect_of, failure_of, result_of
+from ansible_collections.m365d.partner.plugins.module_utils._module import (
+    COLLECTION,
+    RUN_DIRECTORY_ENV,
+    SECRET_MARK,
+    defect_of,
+    failure_of,
+    result_of,
+)
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Task
 from ansible_collections.m365d.partner.plugins.plugin_utils._options import options_from_variables, plain, wants_in_process
 from ansible_collections.m365d.partner.plugins.plugin_utils._placement import (
@@ -148,6 +155,14 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         params = validation.validated_parameters
         secrets: set[str] = (set(validation._no_log_values) | secrets_in(params)) - refused_secrets(params)
         warnings: list[str] = [f"{item['option']}: both the option and its alias {item['alias']} are set." for item in validation._warnings]
+        deprecations = [_deprecation(item) for item in validation._deprecations]
+
+        def _deprecate(message: str, date: str) -> None:
+            deprecation = _deprecation({"msg": message, "date": date, "collection_name": COLLECTION})
+            # Each tenant of a fleet says the same.
+            if deprecation not in deprecations:
+                deprecations.append(deprecation)
+
         if validation.error_messages:
             result = self._invalid(validation, arguments)
         else:
@@ -156,6 +171,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
                 check_mode=bool(self._task.check_mode),
                 run_directory=run_directory(),
                 warn=warnings.append,
+                deprecate=_deprecate,
                 announce=self._display.display,
                 notify=_progress_shown_by(self._display),
             )
@@ -164,8 +180,8 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             result["invocation"] = {"module_args": shown_options(params)}
         if warnings:
             result["warnings"] = list(dict.fromkeys(warnings))
-        if validation._deprecations:
-            result["deprecations"] = [_deprecation(item) for item in validation._deprecations]
+        if deprecations:
+            result["deprecations"] = deprecations
         scrubbed: dict[str, Any] = remove_values(result, secrets)
         return scrubbed
 
@@ -204,6 +220,8 @@ class OperationAction(ActionBase):  # type: ignore[misc]
                 )
                 return refused
             variables = with_own_python(variables, delegate_to=self._task.delegate_to)
+            # The module goes to Python by its standard input, secrets among its options included, and not through a file.
+            self._connection.always_pipeline_modules = self._connection.become is None
         with self._shared_run_directory(here and not self._task.async_val):
             result: dict[str, Any] = self._execute_module(module_args=dict(arguments), task_vars=variables, wrap_async=background)
         if not background:

@@ -63,7 +63,9 @@ class TestHunting:
             },
             "api": api,
         }
-        result = customers.playbook(play(options)).result(HUNTED)
+        run = customers.playbook(play(options))
+        result = run.result(HUNTED)
+        assert ("DEPRECATION WARNING" in run.output) is ("2027-02-01" in run.output) is (api == "defender")
         row = {"tenant_id": FABRIKAM, "a": '"; print secret // \\', "b": 7, "c": True, "d": "2026-01-31T00:00:00.0000000Z", "e": 2}
         assert result["rows"] == [row]
         assert [column["type"] for column in result["columns"]] == ["string", "long", "bool", "datetime", "long"]

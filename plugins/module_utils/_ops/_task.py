@@ -20,6 +20,10 @@ def _discard(_message: str) -> None:
     """Take a warning from a caller that shows none."""
 
 
+def _disregard(_message: str, _date: str) -> None:
+    """Take a deprecation from a caller that shows none."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One run of an operation.
@@ -29,6 +33,7 @@ class Task:
     :param run_directory: directory of this run (mode 0700) that ends with it and that all its processes share, for the
         token cache; None where there is none.
     :param warn: shows a warning to the user.
+    :param deprecate: tells the user of something that stops working on a date (`YYYY-MM-DD`).
     :param announce: shows a message at once that the user has to act upon; None where it could be shown only after the end.
     :param notify: shows the progress of long work; None where nobody watches.
     :param places: the places of the fleet that this run is part of; None for a run of its own.
@@ -39,6 +44,7 @@ class Task:
     check_mode: bool = False
     run_directory: str | None = None
     warn: Callable[[str], None] = _discard
+    deprecate: Callable[[str, str], None] = _disregard
     announce: Callable[[str], None] | None = None
     notify: Callable[[str], None] | None = None
     places: Places | None = None

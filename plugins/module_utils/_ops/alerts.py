@@ -12,7 +12,7 @@ from typing import Any
 from .._argspec import shared_options
 from .._core.api import ApiClient
 from .._core.incidents.alerts import AlertIntake, AlertQuery, GraphAlerts, alerts_of, merged_away, plan_alerts
-from .._core.incidents.defender import RETIREMENT_DATE, DefenderIncidents
+from .._core.incidents.defender import DefenderIncidents
 from .._core.incidents.expansion import AdaptivePages, ExpansionMemory
 from .._core.incidents.graph import GraphIncidents
 from .._core.incidents.intake import Intake, ReadReport
@@ -24,14 +24,10 @@ from .._core.incidents.times import now_text
 from ._alert_options import ARGUMENT_SPEC, alert_query, checked_alert_ids
 from ._fleet import with_fleet
 from ._incident_options import TIME_OPTIONS, checked_ids
+from ._retirement import note_retirement
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 from .incidents import count_by_severity, fleet_totals
-
-_RETIREMENT = (
-    f"api=defender uses the Microsoft Defender XDR API, which Microsoft retires on {RETIREMENT_DATE} (message centre MC1220762). "
-    "Use api=graph; the customer has to consent to MicrosoftGraph/SecurityAlert.Read.All for it."
-)
 
 
 def run(task: Task) -> Outcome:
@@ -40,8 +36,7 @@ def run(task: Task) -> Outcome:
     query = alert_query(params, now=now_text())
     reading = _Reading(task, query)
     session = open_session(task)
-    if reading.api == "defender":
-        task.warn(_RETIREMENT)
+    note_retirement(task, permission="SecurityAlert.Read.All")
     client = session.client(reading.api)
     place = Place(tenant_id=session.tenant.tenant_id, portal_url=session.endpoints.portal_url)
     alerts = reading.alerts(client, place)

@@ -21,20 +21,16 @@ from .._core.hunting.reader import Hunt, HuntReader, HuntReport
 from .._core.hunting.ready import READY_QUERIES, ready_query
 from .._core.hunting.rows import FORMATS, RowFile, TenantRows, row_file
 from .._core.hunting.windows import duration_ticks, window_of
-from .._core.incidents.defender import RETIREMENT_DATE
 from .._core.incidents.files import destination_for, is_per_tenant
 from .._core.incidents.fleet_file import FilePart
 from .._core.incidents.times import text_of
 from ._fleet import with_fleet
 from ._fleet_output import described, run_with_dest
+from ._retirement import note_retirement
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
 _LONGEST_QUERY_BYTES = 1 << 20
-_RETIREMENT = (
-    f"api=defender uses the Microsoft Defender XDR API, which Microsoft retires on {RETIREMENT_DATE} (message centre MC1220762). "
-    "Use api=graph; the customer has to consent to MicrosoftGraph/ThreatHunting.Read.All for it."
-)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "query": {"type": "str"},
@@ -64,8 +60,7 @@ def run(task: Task, part: FilePart | None = None) -> Outcome:
         _file_at(params, params["dest"]).check()
     session = open_session(task)
     api = params["api"]
-    if api == "defender":
-        task.warn(_RETIREMENT)
+    note_retirement(task, permission="ThreatHunting.Read.All")
     client = session.client(api, budget="hunting")
     backend: HuntingBackend = DefenderHunting(client) if api == "defender" else GraphHunting(client)
     reader = HuntReader(backend, hunt)

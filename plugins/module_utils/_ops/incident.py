@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from .._argspec import shared_options
 from .._core.incidents.changes import INCIDENT_STATUS
-from .._core.incidents.defender import RETIREMENT_DATE
 from .._core.incidents.editor import Editor
 from .._core.incidents.schema import Place
 from .._core.incidents.writing import incident_writer
 from ._incident_options import checked_ids
+from ._retirement import note_retirement
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 from ._writing import Kind, bring
-
-_RETIREMENT = (
-    f"api=defender uses the Microsoft Defender XDR API, which Microsoft retires on {RETIREMENT_DATE} (message centre MC1220762). "
-    "Use api=graph; the customer has to consent to MicrosoftGraph/SecurityIncident.ReadWrite.All for it."
-)
 
 
 def _checked_id(incident_id: str) -> str:
@@ -36,8 +31,7 @@ def run(task: Task) -> Outcome:
     api = params["api"]
     wishes = KIND.wishes(params)
     session = open_session(task)
-    if api == "defender":
-        task.warn(_RETIREMENT)
+    note_retirement(task, permission="SecurityIncident.ReadWrite.All")
     place = Place(tenant_id=session.tenant.tenant_id, portal_url=session.endpoints.portal_url)
     writer = incident_writer(session.client(api), api=api, place=place)
     editor = Editor(writer, dry_run=task.check_mode, follow=params["follow_redirects"], warn=task.warn)

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._argspec import shared_options
 from .._core.incidents.cursor import Cursor, read_cursor
-from .._core.incidents.defender import RETIREMENT_DATE, DefenderIncidents
+from .._core.incidents.defender import DefenderIncidents
 from .._core.incidents.expansion import AdaptivePages, ExpansionMemory
 from .._core.incidents.files import IncidentFile, Sink, destination_for, format_of, is_per_tenant
 from .._core.incidents.fleet_file import FilePart
@@ -28,14 +28,11 @@ from .._core.incidents.times import duration_seconds, now_text
 from ._fleet import with_fleet
 from ._fleet_output import described, run_with_dest
 from ._incident_options import ARGUMENT_SPEC, TIME_OPTIONS, checked_ids, first_start, incident_query, is_incremental
+from ._retirement import note_retirement
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
 _SEVERITIES = ("high", "medium", "low", "informational", "unknown")
-_RETIREMENT = (
-    f"api=defender uses the Microsoft Defender XDR API, which Microsoft retires on {RETIREMENT_DATE} (message centre MC1220762). "
-    "Use api=graph; the customer has to consent to MicrosoftGraph/SecurityIncident.Read.All for it."
-)
 
 
 def run(task: Task, part: FilePart | None = None) -> Outcome:
@@ -53,8 +50,7 @@ def run(task: Task, part: FilePart | None = None) -> Outcome:
     if params["dest"] and part is None and not is_per_tenant(params["dest"]):
         file_at(params, params["dest"]).check()
     session = open_session(task)
-    if api == "defender":
-        task.warn(_RETIREMENT)
+    note_retirement(task, permission="SecurityIncident.Read.All")
     client = session.client(api)
     backend: Backend = DefenderIncidents(client) if api == "defender" else GraphIncidents(client)
     source = AdaptivePages(backend, wants_alerts=params["include_alerts"] or plan.needs_alerts, memory=ExpansionMemory(task.run_directory))

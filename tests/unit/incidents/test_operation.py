@@ -57,7 +57,13 @@ class Run:
         self.warnings: list[str] = []
         monkeypatch.setattr(operation, "open_session", lambda _task: _Session(self.session))
         defaults = {name: spec.get("default") for name, spec in operation.OPERATION.argument_spec.items()}
-        task = Task(params={**defaults, "tenant_id": TENANT, **options}, check_mode=check_mode, warn=self.warnings.append)
+        self.deprecations: list[tuple[str, str]] = []
+        task = Task(
+            params={**defaults, "tenant_id": TENANT, **options},
+            check_mode=check_mode,
+            warn=self.warnings.append,
+            deprecate=lambda message, date: self.deprecations.append((message, date)),
+        )
         self.outcome: Outcome = operation.OPERATION.run(task)
         self.result = self.outcome.result
 
@@ -106,9 +112,10 @@ def test_a_result_that_is_not_everything_warns(monkeypatch: pytest.MonkeyPatch) 
 def test_the_defender_api_comes_with_the_date_of_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(monkeypatch, page(defender_incident(1)), api="defender")
     assert ids(run.result["incidents"]) == ["1"]
-    assert len(run.warnings) == 1
-    assert "2027-02-01" in run.warnings[0]
-    assert "SecurityIncident.Read.All" in run.warnings[0]
+    assert run.warnings == []
+    assert [date for _message, date in run.deprecations] == ["2027-02-01"]
+    assert "retires on 2027-02-01" in run.deprecations[0][0]
+    assert "SecurityIncident.Read.All" in run.deprecations[0][0]
 
 
 def test_incidents_by_id_are_filtered_here_and_the_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

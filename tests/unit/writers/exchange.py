@@ -52,6 +52,8 @@ class Played:
     outcome: Outcome
     warnings: list[str]
     urls: list[str]
+    deprecations: list[tuple[str, str]]
+    """Messages with their dates."""
 
     @property
     def result(self) -> dict[str, Any]:
@@ -95,7 +97,13 @@ def play(
     transport, recorder, _clock = scripted_transport(*(exchange.answer for exchange in script), deadline=deadline)
     monkeypatch.setattr(module, "open_session", lambda _task: StubSession(transport))
     warnings: list[str] = []
-    task = Task(params=options(module.OPERATION, given), check_mode=check_mode, warn=warnings.append)
+    deprecations: list[tuple[str, str]] = []
+    task = Task(
+        params=options(module.OPERATION, given),
+        check_mode=check_mode,
+        warn=warnings.append,
+        deprecate=lambda message, date: deprecations.append((message, date)),
+    )
     try:
         outcome = module.OPERATION.run(task)
     finally:
@@ -107,7 +115,7 @@ def play(
             if request.url.startswith(GRAPH):
                 assert request.headers["Prefer"] == PREFER["Prefer"]
     assert not recorder.script, f"requests that were not made: {[exchange.request for exchange in script[len(recorder.requests) :]]}"
-    return Played(outcome, warnings, [request.url for request in recorder.requests])
+    return Played(outcome, warnings, [request.url for request in recorder.requests], deprecations)
 
 
 def refused(status: int, code: str, message: str = "") -> Answer:

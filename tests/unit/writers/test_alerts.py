@@ -174,7 +174,7 @@ def test_the_defender_api_gives_its_alerts_with_all_incidents(monkeypatch: pytes
     assert [alert["incident_id"] for alert in played.result["alerts"]] == ["16", "17"]
     assert played.result["alerts"][0]["service_source"] == "microsoftDefenderForEndpoint"
     assert played.result["filters"] == {"pushed": [], "local": ["status"], "odata": None}
-    assert "retires on 2027-02-01" in played.warnings[0]
+    assert [("SecurityAlert.Read.All" in message, date) for message, date in played.deprecations] == [(True, "2027-02-01")]
 
 
 def test_the_defender_api_finds_alerts_by_id_among_all(monkeypatch: pytest.MonkeyPatch) -> None:

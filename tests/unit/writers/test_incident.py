@@ -85,13 +85,14 @@ def test_graph_takes_the_members_in_one_request_and_then_the_comment(monkeypatch
     assert played.result["incident"]["comments"][0]["created_by_display_name"] == "API-App:Contoso"
     assert played.result["incident"]["last_update_date_time"] == "2026-01-03T00:00:00.0000000Z"
     assert (played.result["consent_state"], played.result["requests"], played.warnings) == ("ready", 3, [])
+    assert played.deprecations == []
 
 
 def test_the_defender_api_takes_all_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
     played = run(monkeypatch, read(defender_incident()), patch(DEFENDER_BODY, DEFENDER_CLOSED), api="defender", incident_id="17", **CLOSE)
     assert played.outcome.changed
     assert played.result["incident"]["determination"] == "compromisedAccount"
-    assert ["retires on 2027-02-01" in warning for warning in played.warnings] == [True]
+    assert [("SecurityIncident.ReadWrite.All" in message, date) for message, date in played.deprecations] == [(True, "2027-02-01")]
 
 
 @pytest.mark.parametrize("api", ["graph", "defender"])
