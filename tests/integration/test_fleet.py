@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from integration.harness import ANSIBLE, FABRIKAM, HERE, HOME, NORTHWIND, RUN_SECONDS, TAILSPIN, WINGTIP, Ansible, Emulator
+from integration.harness import ANSIBLE, FABRIKAM, HERE, HOME, NORTHWIND, RUN_SECONDS, TAILSPIN, WINGTIP, Ansible, Emulator, Run
 
 PROSEWARE, LITWARE, ADVENTURE_WORKS, LUCERNE = (f"11111111-1111-4111-8111-0000000000{number}" for number in (21, 22, 23, 24))
 NOBODY = "11111111-1111-4111-8111-00000000000f"
@@ -130,3 +132,85 @@ def test_a_terminal_shows_how_far_long_work_is_and_a_file_does_not(quiet_ansible
     assert cloud.client_secret not in shown
     assert "remaining" not in (quiet_ansible.directory / "log").read_text(encoding="utf-8")
     assert "remaining" not in quiet_ansible.playbook(SLOW).output
+
+
+FLEET_HOSTS: dict[str, dict[str, Any]] = {
+    "fabrikam": {"m365d_tenant_id": "{{ own_id }}", "own_id": "fabrikam.example"},
+    "fabrikam-again": {"m365d_tenant_id": FABRIKAM},
+    "northwind": {"m365d_tenant_id": NORTHWIND},
+    "proseware": {"m365d_tenant_id": "proseware.example", "m365d_cloud": "gcc"},
+    "tailspin": {"m365d_tenant_id": TAILSPIN},
+    "wingtip": {"m365d_tenant_id": WINGTIP, "m365d_client_secret": "wrong-secret-canary"},
+    "nobody": {"m365d_tenant_id": "nobody.example"},
+    "adatum": {"m365d_tenant_id": "11111111"},
+    "litware": {},
+    "lucerne": {"m365d_tenant_id": LUCERNE, "m365d_credential": "not there"},
+}
+AFTER = """
+- hosts: customers
+  gather_facts: false
+  tasks:
+    - name: later
+      ansible.builtin.debug:
+        var: m365d_fleet_result
+"""
+
+
+def _fleet(ansible: Ansible, *arguments: str) -> Run:
+    (ansible.directory / "options.json").write_text(json.dumps({"m365d_fleet_module": "m365d_incidents"}), encoding="utf-8")
+    return ansible.playbook("- import_playbook: m365d.partner.fleet\n" + AFTER.lstrip(), "-e", "@options.json", *arguments)
+
+
+def test_one_task_reads_for_all_hosts_and_hands_each_its_own_result(quiet_ansible: Ansible, cloud: Emulator) -> None:
+    quiet_ansible.inventory(FLEET_HOSTS, cloud.reader)
+    run = _fleet(quiet_ansible, "-vvv")
+    assert run.status == 0, run.output
+    results = {entry["host"]: entry["result"]["m365d_fleet_result"] for entry in run.events if entry["task"] == "later"}
+    assert {host: (result["outcome"], result["consent_state"]) for host, result in results.items()} == {
+        "fabrikam": ("ok", "ready"),
+        "fabrikam-again": ("ok", "ready"),
+        "northwind": ("ok", "ready"),
+        "proseware": ("ok", "ready"),
+        "tailspin": ("failed", "not_consented"),
+        "wingtip": ("failed", "credential_error"),
+        "nobody": ("failed", "unknown_tenant"),
+        "adatum": ("unknown", "unknown_tenant"),
+        "litware": ("unknown", None),
+        "lucerne": ("unknown", None),
+    }
+    assert {host: result.get("count") for host, result in results.items() if result["outcome"] == "ok"} == dict.fromkeys(
+        ("fabrikam", "fabrikam-again", "northwind", "proseware"), 4
+    )
+    assert not any("count" in result for result in results.values() if result["outcome"] != "ok")
+    assert results["fabrikam"]["tenant_id"] == FABRIKAM
+    assert "m365d_tenant_id" in results["litware"]["msg"]
+    for secret in (cloud.client_secret, "wrong-secret-canary"):
+        assert secret not in run.everything_shown()
+
+
+def test_a_limit_is_followed_and_hosts_that_were_not_read_can_be_failed(quiet_ansible: Ansible, cloud: Emulator) -> None:
+    quiet_ansible.inventory(FLEET_HOSTS, cloud.reader)
+    run = _fleet(quiet_ansible, "--limit", "northwind,tailspin", "-e", "m365d_fleet_fail=true")
+    assert run.status == 2, run.output
+    later = {entry["host"]: entry["result"]["m365d_fleet_result"]["outcome"] for entry in run.events if entry["task"] == "later"}
+    assert later == {"northwind": "ok"}
+    asked = {row["tenant_id"] for row in cloud.requests(operation="token")}
+    assert asked == {NORTHWIND, TAILSPIN}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("module: m365d_token\n    options: {return_token: true}", "become facts"),
+        ("module: m365d_incidents\n    options: {tenants: []}", "those of the hosts"),
+        ("module: m365d_incidents\n    options: {colour: red}", "has no options colour"),
+        ("module: m365d_app", "must be one of"),
+        ("module: m365d_incidents\n    hosts: [nowhere]\n    options: {max_failed: 0}", "The inventory has no host nowhere"),
+        ("module: m365d_incidents\n    options: {shard: 3/2}", "shard must be i/n"),
+    ],
+)
+def test_bad_input_for_hosts_is_a_sentence(quiet_ansible: Ansible, cloud: Emulator, arguments: str, words: str) -> None:
+    quiet_ansible.inventory({"fabrikam": {"m365d_tenant_id": FABRIKAM}}, cloud.reader)
+    run = quiet_ansible.playbook(play(f"- name: fleet\n  m365d.partner.m365d_fleet:\n    {arguments}", hosts="fabrikam"))
+    assert words in run.result("fleet", event="failed")["msg"]
+    assert "Traceback" not in run.output

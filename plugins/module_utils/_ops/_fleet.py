@@ -161,17 +161,17 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
                 tenant_id=tenant,
                 next_step=f"An entry may hold tenant_id, credential, {', '.join(sorted(ENTRY_OPTIONS))}.",
             )
-        entries.append(_Entry(tenant, _typed(said, tenant), credential, requested=(tenant,), positions=(position,)))
+        entries.append(_Entry(tenant, typed_entry(said, tenant), credential, requested=(tenant,), positions=(position,)))
     return entries
 
 
-def _typed(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
-    """Return what an entry says in the types of the options, which a list of anything does not promise.
+def typed_entry(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
+    """Return what an entry says in the types of the options, which a list of anything does not promise; nothing is not said.
 
     :raises OptionError: for a value that the option does not take.
     """
-    typed = dict(said)
-    for name, value in said.items():
+    typed = {name: value for name, value in said.items() if value is not None}
+    for name, value in list(typed.items()):
         option = BY_NAME[name]
         try:
             if option.type == "bool":
