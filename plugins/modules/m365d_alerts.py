@@ -239,7 +239,7 @@ EXAMPLES = r"""
 - name: Stop where something may be missing
   ansible.builtin.assert:
     that: queue.complete
-    fail_msg: "{{ queue.partial_reason }}"
+    fail_msg: "{{ queue.partial_reason | default('', true) }}"
 """
 
 RETURN = r"""

@@ -201,7 +201,7 @@ EXAMPLES = r"""
 - name: Use only a whole result
   ansible.builtin.assert:
     that: hunt.complete
-    fail_msg: "{{ hunt.partial_reason }}"
+    fail_msg: "{{ hunt.partial_reason | default('', true) }}"
 
 - name: "Review: which permissions do apps hold without using them"
   m365d.partner.m365d_hunting:

@@ -323,7 +323,7 @@ EXAMPLES = r"""
 - name: Stop where something may be missing
   ansible.builtin.assert:
     that: open_incidents.complete
-    fail_msg: "{{ open_incidents.partial_reason }}"
+    fail_msg: "{{ open_incidents.partial_reason | default('', true) }}"
 """
 
 RETURN = r"""
