@@ -24,7 +24,6 @@ from typing import Any, ClassVar
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
@@ -35,7 +34,6 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
     shown_options,
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
-from ansible_collections.m365d.partner.plugins.module_utils._core.transport import TransportSettings, prepare_tls
 from ansible_collections.m365d.partner.plugins.module_utils._module import (
     COLLECTION,
     RUN_DIRECTORY_ENV,
@@ -45,6 +43,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._module import (
     result_of,
 )
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Task
+from ansible_collections.m365d.partner.plugins.plugin_utils._first_use import prepare_workers
 from ansible_collections.m365d.partner.plugins.plugin_utils._options import options_from_variables, plain, wants_in_process
 from ansible_collections.m365d.partner.plugins.plugin_utils._placement import (
     connection_chosen,
@@ -53,12 +52,9 @@ from ansible_collections.m365d.partner.plugins.plugin_utils._placement import (
     with_own_python,
 )
 from ansible_collections.m365d.partner.plugins.plugin_utils._run import run_directory
+from ansible_collections.m365d.partner.plugins.plugin_utils._scrub import without_secrets
 
-# The authorities that most runs trust are read once here, so that workers inherit them; whoever names others with
-# ca_path in a variable pays for reading those. What is wrong with them is said by the task that needs them.
-with contextlib.suppress(PartnerError):
-    prepare_tls(TransportSettings(ca_path=os.environ.get("M365D_CA_PATH") or None))
-
+prepare_workers()
 
 # Whether somebody watches the run; a worker of ansible-core 2.19 and later has no terminal of its own.
 _WATCHED = sys.stdout.isatty()
@@ -182,8 +178,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
             result["warnings"] = list(dict.fromkeys(warnings))
         if deprecations:
             result["deprecations"] = deprecations
-        scrubbed: dict[str, Any] = remove_values(result, secrets)
-        return scrubbed
+        return without_secrets(result, secrets)
 
     def _outcome(self, task: Task) -> dict[str, Any]:
         """Run the operation and translate what it returns or raises."""
@@ -215,10 +210,8 @@ class OperationAction(ActionBase):  # type: ignore[misc]
         if here:
             validation = self._validator().validate(arguments)
             if validation.error_messages:
-                refused: dict[str, Any] = remove_values(
-                    self._invalid(validation, arguments), set(validation._no_log_values) | secrets_in(validation.validated_parameters)
-                )
-                return refused
+                secrets = set(validation._no_log_values) | secrets_in(validation.validated_parameters)
+                return without_secrets(self._invalid(validation, arguments), secrets)
             variables = with_own_python(variables, delegate_to=self._task.delegate_to)
             # The module goes to Python by its standard input, secrets among its options included, and not through a file.
             self._connection.always_pipeline_modules = self._connection.become is None

@@ -23,11 +23,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._libraries import requests, require_libraries
+from ._libraries import requests
 from .breaker import Breaker
 from .budget import Pace
 from .errors import ServiceError, Throttled, TransportError, excerpt
-from .wire import Wire, tls_context
+from .wire import Wire
 
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 _NOT_PROCESSED_STATUS = frozenset({429, 503})
@@ -53,6 +53,7 @@ class TransportSettings:
     :param proxy: URL of the proxy for all requests; None follows the environment (`HTTPS_PROXY`, `NO_PROXY`).
     :param timeout: seconds to wait for a connection, and for each part of an answer.
     :param deadline: seconds for one call with all its retries.
+    :param connections: how many connections to one host are kept open for the next request.
     """
 
     ca_path: str | None = None
@@ -61,6 +62,7 @@ class TransportSettings:
     timeout: float = 30.0
     deadline: float = 300.0
     user_agent: str = "m365d.partner"
+    connections: int = 4
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,6 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
-
-
-def prepare_tls(settings: TransportSettings) -> None:
-    """Build the TLS context now, so that processes forked later share it."""
-    require_libraries()
-    tls_context(settings.ca_path, settings.validate_certs)
 
 
 class Transport:

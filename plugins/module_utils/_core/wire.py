@@ -11,10 +11,12 @@ more than the request itself, which a thousand tenants feel.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
 import ssl
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
     from .transport import TransportSettings
 
 _PROXY_VARIABLES = tuple(form for name in ("https_proxy", "all_proxy", "no_proxy") for form in (name, name.upper()))
-_POOL_SIZE = 64
-# A URL that goes over the wire as it stands: no parameters to add, nothing to encode or to encode again.
-_PLAIN_URL = re.compile(r"https://[!#-$&-;=?-\[\]_a-z~]+", re.IGNORECASE)
+_HOSTS = 16
+# A URL that goes over the wire as it stands: no parameters to add, nothing to encode.
+_PLAIN_URL = re.compile(r"https://(?:[!#$&-;=?-\[\]_a-z~]|%[0-9a-f]{2})+", re.IGNORECASE)
+# Contexts without authorities, made before workers fork: making one takes longer than loading a private authority.
+_SPARE_CONTEXTS: list[ssl.SSLContext] = []
 
 _Adapter: Any = requests.adapters.HTTPAdapter if requests else object
 
@@ -46,7 +50,7 @@ class Wire(_Adapter):  # type: ignore[misc]
         self._settings = settings
         self._context = tls_context(settings.ca_path, settings.validate_certs)
         self._headers = {"User-Agent": settings.user_agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
-        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
+        super().__init__(pool_connections=_HOSTS, pool_maxsize=settings.connections)
 
     def request(
         self,
@@ -140,7 +144,7 @@ def tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
 @lru_cache(maxsize=16)
 def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
     """Return the TLS context; cached, since loading the authorities costs some 20 ms and workers inherit it by fork."""
-    context: ssl.SSLContext = urllib3.util.ssl_.create_urllib3_context()
+    context: ssl.SSLContext = _SPARE_CONTEXTS.pop() if _SPARE_CONTEXTS else urllib3.util.ssl_.create_urllib3_context()
     if not validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -162,6 +166,20 @@ def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
     return context
 
 
+def prepare_tls(*, ca_path: str | None = None) -> None:
+    """Do what the first connection of a process would do, so that processes forked later need not: contexts and codecs.
+
+    :raises LibraryMissing: where requests is not installed.
+    :raises OptionError: for an unreadable `ca_path`.
+    """
+    require_libraries()
+    tls_context(ca_path, True)
+    _SPARE_CONTEXTS.append(urllib3.util.ssl_.create_urllib3_context())
+    codecs.lookup("utf-8-sig")
+    codecs.lookup("iso-8859-1")
+    codecs.lookup("idna")
+
+
 def _authority_of(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -172,10 +190,13 @@ def _proxy_variables() -> tuple[str | None, ...]:
 
 
 @lru_cache(maxsize=256)
-def _environment_proxies(origin: str, _variables: tuple[str | None, ...]) -> Mapping[str, str]:
+def _environment_proxies(origin: str, variables: tuple[str | None, ...]) -> Mapping[str, str]:
     """Return the proxies that the environment names for an origin.
 
-    Kept as long as the variables are the same, since requests reads the whole environment for each request.
+    Kept as long as the variables are the same, since requests reads the whole environment for each request; where none is
+    set, only macOS knows proxies of its own.
     """
+    if sys.platform != "darwin" and not any(variables):
+        return {}
     proxies: Mapping[str, str] = requests.utils.get_environ_proxies(origin)
     return proxies

@@ -248,6 +248,7 @@ class _Fleet:
         self._budgets = budgets
         self._recovery = min(RECOVERY_SECONDS, task.params["deadline"] / 4)
         self._breakers: dict[str, Breaker] = {}
+        self._shared: dict[Hashable, Any] = {}
         self._findings: dict[int, _Found] = {}
         self._warned = threading.Lock()
         self._doubles: set[str] = set()
@@ -341,6 +342,7 @@ class _Fleet:
             known=entry.known,
             breaker=breaker,
             budgets=self._budgets,
+            shared=self._shared,
         )
         return self._single(task)
 

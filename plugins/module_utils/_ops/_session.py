@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .._argspec import BY_NAME
 from .._core.api import ApiClient, TokenGetter
 from .._core.breaker import Breaker
 from .._core.budget import Budgets
@@ -20,6 +21,7 @@ from .._core.clouds import API_RESOURCES, Endpoints, resolve_endpoints
 from .._core.errors import OptionError
 from .._core.fleet import Places
 from .._core.guids import is_guid
+from .._core.identity.base import Credential
 from .._core.identity.cache import TokenCache
 from .._core.identity.select import credential_from_options
 from .._core.identity.source import TokenSource
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
     from .._core.graph import GraphClient
 
 AUTO_CLOUD = "auto"
+# What tells one credential, and where its tokens are kept, from another.
+_CREDENTIAL_OPTIONS = (
+    *(option.name for option in BY_NAME["credentials"].suboptions if option.name != "name"),
+    "token_cache",
+    "token_cache_directory",
+)
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,7 @@ def transport_of(params: Mapping[str, Any], *, places: Places | None = None, bre
         proxy=params["proxy"],
         timeout=params["timeout"],
         deadline=params["deadline"],
+        **({"connections": params["concurrency"]} if places else {}),
     )
     transport = _transport(settings, os.getpid())
     return transport.sharing_connections(sleep=places.sleep, ends_at=places.ends_at, breaker=breaker) if places else transport
@@ -195,18 +204,31 @@ def token_source(task: Task, *, endpoints: Endpoints, transport: Transport) -> T
     :raises OptionError, CredentialError: for a credential that is missing, ambiguous or malformed.
     """
     params = task.params
-    credential = credential_from_options(params, notify=task.announce)
-    credential.validate()
-    directory = cache_directory(params, task.run_directory)
+    credential, cache = _credential_and_cache(task)
     return TokenSource(
         credential=credential,
         client_id=params.get("client_id") or "",
         endpoints=endpoints,
         transport=transport,
-        cache=TokenCache(directory=directory, material=credential.material),
+        cache=cache,
         endpoint_version=params["endpoint_version"],
         sleep=task.places.sleep if task.places else time.sleep,
     )
+
+
+def _credential_and_cache(task: Task) -> tuple[Credential, TokenCache]:
+    """Return the credential that the options describe and the cache of its tokens; the tenants of a fleet share them."""
+    if task.shared is None:
+        return _new_credential_and_cache(task)
+    key = tuple(repr(task.params.get(name)) for name in _CREDENTIAL_OPTIONS)
+    found: tuple[Credential, TokenCache] | None = task.shared.get(key)
+    return found or task.shared.setdefault(key, _new_credential_and_cache(task))
+
+
+def _new_credential_and_cache(task: Task) -> tuple[Credential, TokenCache]:
+    credential = credential_from_options(task.params, notify=task.announce)
+    credential.validate()
+    return credential, TokenCache(directory=cache_directory(task.params, task.run_directory), material=credential.material)
 
 
 def cache_directory(params: Mapping[str, Any], run_directory: str | None) -> str | None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ class Task:
     :param announce: shows a message at once that the user has to act upon; None where it could be shown only after the end.
     :param notify: shows the progress of long work; None where nobody watches.
     :param places: the places of the fleet that this run is part of; None for a run of its own.
+    :param shared: what tenants of a fleet have in common and is made once for all of them; None for a run of its own.
     :param known: what the fleet found out about the tenant already, when it resolved its domain.
     """
 
@@ -51,6 +52,7 @@ class Task:
     breaker: Breaker | None = None
     budgets: Budgets | None = None
     known: TenantInfo | None = None
+    shared: dict[Hashable, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

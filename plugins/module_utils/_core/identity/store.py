@@ -263,5 +263,14 @@ def _cipher(material: bytes, salt: bytes) -> Any:
     return cryptography.hazmat.primitives.ciphers.aead.AESGCM(derive.derive(material))
 
 
+def prepare_cipher() -> None:
+    """Use the cipher once, so that processes forked later find its algorithms loaded.
+
+    :raises LibraryMissing: where cryptography is not installed.
+    """
+    require_libraries()
+    _cipher(bytes(_KEY_BYTES), bytes(_SALT_BYTES)).encrypt(bytes(_NONCE_BYTES), b"", b"")
+
+
 def _reason(exc: OSError) -> str:
     return (exc.strerror or str(exc)).lower()
