@@ -163,10 +163,17 @@ def test_the_plan_of_the_migration_tells_who_has_to_consent_again(customers: Ans
 @pytest.mark.slow
 def test_a_plan_for_permissions_that_everybody_is_to_grant_includes_who_never_consented(customers: Ansible, tmp_path: Path) -> None:
     text = json.dumps([{"import_playbook": "m365d.partner.plan_migration"}])
-    always = json.dumps(
-        {"plan_migration_file": f"{tmp_path}/plan.json", "plan_migration_always": ["MicrosoftGraph/ThreatHunting.Read.All"]}
-    )
-    run = customers.playbook(text, "-e", always)
+    always = json.dumps({"plan_migration_always": ["MicrosoftGraph/ThreatHunting.Read.All"]})
+    inventory = tmp_path / "partner" / "inventory"
+    inventory.mkdir(parents=True)
+    (inventory / "more.yml").write_text(json.dumps({"customers": {"hosts": {}}}), encoding="utf-8")
+    arguments = ("-i", str(inventory), "-e", always)
+    predicted = customers.playbook(text, *arguments, "--check")
+    assert predicted.status == 0, predicted.output
+    assert sorted(path.name for path in (tmp_path / "partner").iterdir()) == ["inventory"]
+    run = customers.playbook(text, *arguments)
     assert run.status == 0, run.output
-    rows = {row["tenant_id"]: row["status"] for row in json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))}
+    # Beside the directory of the inventory: what lies in it is taken for an inventory.
+    plan = tmp_path / "partner" / "reports" / "migration.json"
+    rows = {row["tenant_id"]: row["status"] for row in json.loads(plan.read_text(encoding="utf-8"))}
     assert rows == {FABRIKAM: "ready", NORTHWIND: "consent_needed", TAILSPIN: "consent_needed", WINGTIP: "unknown"}
