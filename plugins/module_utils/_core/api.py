@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
-from .errors import AlreadyExists, ForeignOrigin, NotFound, PermissionDenied, ServiceError, TransportError
+from .errors import AlreadyExists, ForeignOrigin, NotFound, PartnerError, PermissionDenied, ServiceError, TransportError
 from .identity.token import AccessToken
 from .transport import Response, Transport, origin_of, throttled_error
 
@@ -76,15 +76,29 @@ class ApiClient:
         if response.status == 401:
             token = self._get_token(True, claims_challenge(response))
             response = self._send(method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline, patience)
+        if response.status == 403 and token.source == "cache" and lacking_roles(response, token.roles):
+            # The token may be older than the consent: one that is obtained now tells whether the permission is missing.
+            token, older = self._newer(token), token
+            if set(token.roles) != set(older.roles):
+                response = self._send(
+                    method, url, token, attempted, params, body, headers, repeatable, returned_at_once, deadline, patience
+                )
         if 200 <= response.status < 300:
             return response
         if 300 <= response.status < 400:
             raise self._redirected(response)
-        raise service_error(response, roles=token.roles)
+        raise service_error(response, roles=token.roles, given=token.source == "given")
 
     def get(self, target: str, *, attempted: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
         """Return the parsed body of a GET."""
         return self.call("GET", target, attempted=attempted, params=params, headers=headers).json()
+
+    def _newer(self, token: AccessToken) -> AccessToken:
+        """Return a token that was obtained now; the old one where none can be had, since the service's refusal is the matter."""
+        try:
+            return self._get_token(True, None)
+        except PartnerError:
+            return token
 
     def _send(
         self,
@@ -175,10 +189,22 @@ def error_body(response: Response) -> tuple[str | None, str]:
         return None, response.text
 
 
-def service_error(response: Response, *, roles: tuple[str, ...] = ()) -> ServiceError:
+def lacking_roles(response: Response, roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles that a call accepts, where the answer names them and none of them is among `roles`; else nothing."""
+    wanted = _wanted_roles(error_body(response)[1])
+    return () if set(wanted) & set(roles) else wanted
+
+
+def _wanted_roles(message: str) -> tuple[str, ...]:
+    match = re.search(r"API required roles: (.*?)(?:,\s*application roles:.*)?$", message)
+    return tuple(role.strip(" .") for role in match.group(1).split(",") if role.strip(" .")) if match else ()
+
+
+def service_error(response: Response, *, roles: tuple[str, ...] = (), given: bool = False) -> ServiceError:
     """Return the error that an answer with status 4xx or 5xx stands for.
 
     :param roles: the roles of the token that was sent; named in the message of a 403.
+    :param given: whether the token came from the user, and may be older than the consent.
     """
     if response.status == 429:
         return throttled_error(response)
@@ -202,7 +228,7 @@ def service_error(response: Response, *, roles: tuple[str, ...] = ()) -> Service
             next_step="Nothing to do, unless another one was meant.",
         )
     if response.status == 403:
-        return _forbidden(response, code, message, roles)
+        return _forbidden(response, code, message, roles, given=given)
     if response.status == 401:
         return _unauthorized(response, code, message)
     if response.status >= 500:
@@ -246,22 +272,25 @@ def _make(
     )
 
 
-def _forbidden(response: Response, code: str | None, message: str, roles: tuple[str, ...]) -> ServiceError:
-    """Tell a missing role from a missing licence: the same 403 stands for both."""
-    match = re.search(r"API required roles: (.*?)(?:,\s*application roles:.*)?$", message)
-    wanted = tuple(role.strip(" .") for role in match.group(1).split(",") if role.strip(" .")) if match else ()
+def _forbidden(response: Response, code: str | None, message: str, roles: tuple[str, ...], *, given: bool) -> ServiceError:
+    """Tell a missing role, a feature that is off and a missing licence from one another: the same 403 stands for all.
+
+    A token that is older than the consent never comes here, unless it was given by the user: see `ApiClient.call()`.
+    """
+    wanted = lacking_roles(response, roles)
     held = ", ".join(roles) or "none"
-    if wanted and not set(wanted) & set(roles):
+    if wanted:
+        older = " If that was done already, the token that was given is older: give a newer one." if given else ""
         return _make(
             PermissionDenied,
             response,
             code,
             message,
             cause=f"The token lacks every role that this call accepts ({', '.join(wanted)}); it carries: {held}.",
-            next_step=f"Declare {wanted[0]} on the app and have the customer consent again.",
+            next_step=f"Declare {wanted[0]} on the app and have the customer consent again.{older}",
             state="missing_roles" if roles else "consented_without_roles",
         )
-    if code == "DisabledFeature":
+    if code in ("DisabledFeature", "DisallowedOperation"):
         return _make(
             PermissionDenied,
             response,

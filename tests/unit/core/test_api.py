@@ -148,6 +148,7 @@ _MISSING = "Missing application roles. API required roles: SecurityIncident.Read
         (403, _error("Forbidden", _MISSING.format("")), (), PermissionDenied, "consented_without_roles", "carries: none"),
         (403, _error("Forbidden", "not licensed"), ("SecurityIncident.Read.All",), PermissionDenied, "not_licensed", "licence"),
         (403, _error("DisabledFeature", "off"), ("A",), PermissionDenied, "blocked", "switched off"),
+        (403, _error("DisallowedOperation", "off"), ("A",), PermissionDenied, "blocked", "switched off"),
         (
             403,
             _error("Authorization_RequestDenied", "Insufficient privileges"),
@@ -184,6 +185,73 @@ def test_a_403_for_a_role_that_the_token_does_carry_is_not_called_a_missing_role
     with pytest.raises(PermissionDenied) as caught:
         client.get("/v1.0/x", attempted="listing incidents")
     assert caught.value.state == "not_licensed"
+
+
+class _Consented(_Tokens):
+    """Hands out a kept token from before a consent, and new ones from after it."""
+
+    def __init__(self, *, before: tuple[str, ...], after: tuple[str, ...], source: str = "cache", fails: bool = False) -> None:
+        super().__init__()
+        self.before, self.after, self.source, self.fails = before, after, source, fails
+
+    def __call__(self, force: bool, claims: str | None) -> AccessToken:
+        self.asked.append((force, claims))
+        if force and self.fails:
+            raise TransportError("no token", attempted="getting a token")
+        roles = self.after if force else self.before
+        return AccessToken(_jwt({"roles": list(roles)}), TENANT, BASE, "c", 9e9, "client_secret", "network" if force else self.source)
+
+
+READ = "SecurityIncident.Read.All"
+
+
+def _refused(tokens: _Consented, *script: Answer) -> PermissionDenied:
+    transport, session, _clock = scripted_transport(*script)
+    with pytest.raises(PermissionDenied) as caught:
+        ApiClient(transport, base_url=BASE, tenant_id=TENANT, get_token=tokens).get("/v1.0/x", attempted="listing incidents")
+    assert not session.script
+    return caught.value
+
+
+def test_a_kept_token_that_is_older_than_the_consent_is_replaced_and_the_call_repeated() -> None:
+    transport, session, _clock = scripted_transport(Answer(403, _error("Forbidden", _MISSING.format("A"))), Answer(200, {"value": []}))
+    tokens = _Consented(before=("A",), after=("A", READ))
+    assert ApiClient(transport, base_url=BASE, tenant_id=TENANT, get_token=tokens).get("/v1.0/x", attempted="x") == {"value": []}
+    assert tokens.asked == [(False, None), (True, None)]
+    assert session.requests[0].headers["Authorization"] != session.requests[1].headers["Authorization"]
+
+
+def test_a_new_token_without_the_role_either_shows_that_the_permission_is_missing() -> None:
+    error = _refused(_Consented(before=("A",), after=("A",)), Answer(403, _error("Forbidden", _MISSING.format("A"))))
+    assert (error.state, "carries: A" in str(error)) == ("missing_roles", True)
+
+
+def test_a_new_token_with_other_roles_is_named_where_it_is_refused_too() -> None:
+    refusal = Answer(403, _error("Forbidden", _MISSING.format("B")))
+    error = _refused(_Consented(before=("A",), after=("B",)), refusal, refusal)
+    assert (error.state, "carries: B" in str(error)) == ("missing_roles", True)
+
+
+def test_a_new_token_that_cannot_be_had_does_not_hide_the_refusal() -> None:
+    error = _refused(_Consented(before=("A",), after=(), fails=True), Answer(403, _error("Forbidden", _MISSING.format("A"))))
+    assert error.state == "missing_roles"
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "message"),
+    [
+        ("network", "Forbidden", _MISSING.format("A")),
+        ("given", "Forbidden", _MISSING.format("A")),
+        ("cache", "DisabledFeature", "off"),
+        ("cache", "Forbidden", "not licensed"),
+        ("cache", "Forbidden", _MISSING.format(READ)),
+    ],
+)
+def test_no_new_token_is_obtained_where_it_could_not_tell_anything(source: str, code: str, message: str) -> None:
+    tokens = _Consented(before=("A",) if message == _MISSING.format("A") else (READ,), after=(READ,), source=source)
+    error = _refused(tokens, Answer(403, _error(code, message)))
+    assert tokens.asked == [(False, None)]
+    assert ("give a newer one" in str(error.next_step)) is (source == "given")
 
 
 def test_a_429_that_outlasts_the_deadline_says_when_to_come_back() -> None:
