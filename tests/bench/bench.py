@@ -6,8 +6,8 @@
     bench.py
 
 Environment: BENCH_TENANTS (default 1000), BENCH_ROUNDS (default 3), BENCH_ONLY (letters of the runs to take part, default all),
-BENCH_SCALING=0 leaves out the runs with 1/10 and 10 times as many tenants. Leaves build/bench/results.json and
-build/bench/report.md.
+BENCH_FORKS (default 4), BENCH_SCALING=0 leaves out the runs with 1/10 and 10 times as many tenants. Leaves
+build/bench/results.json, report.md and plot.svg.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ import json
 import os
 import platform
 import shutil
+import ssl
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from plot import bars
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parents[1]
@@ -51,19 +54,45 @@ class Measured:
     :param seconds: wall clock.
     :param cpu: seconds of processor time, children included.
     :param peak_mb: the largest resident set of any one process, MiB.
+    :param emulator_cpu: seconds of processor time of the emulator meanwhile.
+    :param requests: how many requests the emulator answered meanwhile.
     """
 
     seconds: float
     cpu: float
     peak_mb: float
+    emulator_cpu: float
+    requests: int
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The emulator and an inventory of its tenants."""
+    """The emulator and inventories of its tenants.
 
+    :param inventory: a host for each tenant.
+    :param shared: the options that all tenants have in common, as variables.
+    :param tenants: their ids.
+    """
+
+    directory: Path
     inventory: Path
+    shared: Mapping[str, Any]
+    tenants: tuple[str, ...]
+    admin_url: str
     pid: int
+
+    def fleet(self, count: int) -> Path:
+        """Return an inventory of one host that knows the first `count` tenants as a list."""
+        variables = {**self.shared, "tenants_to_read": list(self.tenants[:count])}
+        return _private(self.directory / f"fleet-{count}.yml", {"all": {"hosts": {"localhost": variables}}})
+
+    def requests(self) -> int:
+        """Return how many requests the emulator has answered."""
+        with urllib.request.urlopen(f"{self.admin_url}/counters", context=self._trust()) as answer:  # noqa: S310 (the emulator)
+            return int(json.load(answer)["total"])
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.shared["m365d_ca_path"])
 
     def cpu(self) -> float:
         """Return the seconds of processor time that the emulator has used."""
@@ -106,17 +135,14 @@ def cloud(name: str, *, tenants: int, incidents: int) -> Iterator[Cloud]:
     try:
         assert process.stdout is not None
         endpoints = json.loads(process.stdout.readline())
-        yield Cloud(_inventory(directory, endpoints), process.pid)
+        yield _cloud(directory, endpoints, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _inventory(directory: Path, endpoints: Mapping[str, Any]) -> Path:
-    hosts = {
-        f"tenant{number:05d}": {"m365d_tenant_id": tenant["tenant_id"]}
-        for number, tenant in enumerate(tenant for tenant in endpoints["tenants"] if not tenant["home"])
-    }
+def _cloud(directory: Path, endpoints: Mapping[str, Any], pid: int) -> Cloud:
+    tenants = tuple(tenant["tenant_id"] for tenant in endpoints["tenants"] if not tenant["home"])
     shared = {f"m365d_{name}": endpoints[name] for name in ("login_url", "graph_url", "defender_url", "ca_path")}
     shared |= {
         "m365d_client_id": CLIENT_ID,
@@ -124,14 +150,20 @@ def _inventory(directory: Path, endpoints: Mapping[str, Any]) -> Path:
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
     }
-    path = directory / "inventory.yml"
+    hosts = {f"tenant{number:05d}": {"m365d_tenant_id": tenant} for number, tenant in enumerate(tenants)}
+    inventory = _private(directory / "inventory.yml", {"customers": {"hosts": hosts, "vars": shared}})
+    return Cloud(directory, inventory, shared, tenants, endpoints["admin_url"], pid)
+
+
+def _private(path: Path, content: Any) -> Path:
     path.touch(mode=0o600)
-    path.write_text(yaml.dump({"customers": {"hosts": hosts, "vars": shared}}, Dumper=yaml.CSafeDumper), encoding="utf-8")
+    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper), encoding="utf-8")
     return path
 
 
-def measure(command: list[str], environment: Mapping[str, str]) -> Measured:
+def measure(command: list[str], environment: Mapping[str, str], here: Cloud) -> Measured:
     """Run a command to its end; what it prints goes to a file, since a terminal would be measured too."""
+    emulator_cpu, requests = here.cpu(), here.requests()
     with (OUTPUT / "output.log").open("w", encoding="utf-8") as output:
         begun = time.perf_counter()
         process = subprocess.Popen(command, cwd=OUTPUT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -141,12 +173,20 @@ def measure(command: list[str], environment: Mapping[str, str]) -> Measured:
     if process.returncode != 0:
         tail = (OUTPUT / "output.log").read_text(encoding="utf-8", errors="replace")[-2000:]
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Measured(
+        seconds=seconds,
+        cpu=usage.ru_utime + usage.ru_stime,
+        peak_mb=usage.ru_maxrss / 1024,
+        emulator_cpu=here.cpu() - emulator_cpu,
+        requests=here.requests() - requests,
+    )
 
 
-def environment(**more: str) -> dict[str, str]:
+def environment(here: Cloud, **more: str) -> dict[str, str]:
     """Return the environment of a run: the same for all, with nothing of the user's own configuration."""
     return {
+        # As with the services themselves, whose authorities every platform knows before a worker is forked.
+        "M365D_CA_PATH": here.shared["m365d_ca_path"],
         "HOME": str(OUTPUT),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -164,50 +204,57 @@ def playbook(name: str, inventory: Path, **variables: str) -> list[str]:
     return [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(PLAYBOOKS / f"{name}.yml"), *extra]
 
 
-def command_of(letter: str, inventory: Path) -> tuple[list[str], dict[str, str]]:
+def command_of(letter: str, here: Cloud) -> tuple[list[str], dict[str, str]]:
     """Return command and environment of one of the runs that are compared."""
+    dest = str(OUTPUT / f"incidents-{letter}.ndjson")
+    fleet = here.directory / f"fleet-{len(here.tenants)}.yml"
     if letter == "f":
-        return [sys.executable, str(BENCH / "practical_limit.py"), str(inventory)], environment()
-    name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri", "e": "fleet"}[letter]
-    return playbook(name, inventory), environment(M365D_IN_PROCESS="0" if letter == "c" else "1")
+        return [sys.executable, str(BENCH / "practical_limit.py"), str(fleet), dest], environment(here)
+    if letter == "e":
+        return playbook("fleet", fleet, dest=dest), environment(here)
+    name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri"}[letter]
+    return playbook(name, here.inventory), environment(here, M365D_IN_PROCESS="0" if letter == "c" else "1")
 
 
 def compare(tenants: int, rounds: int, letters: str) -> dict[str, list[Measured]]:
     """Run the contenders in turn, `rounds` times, against one emulator."""
     runs: dict[str, list[Measured]] = {letter: [] for letter in letters}
     with cloud("compare", tenants=tenants, incidents=10) as here:
+        here.fleet(tenants)
         for number in range(1, rounds + 1):
             for letter in letters:
-                before = here.cpu()
-                runs[letter].append(measure(*command_of(letter, here.inventory)))
-                last = runs[letter][-1]
-                print(
-                    f"round {number} ({letter}) {last.seconds:8.2f} s  emulator {here.cpu() - before:6.2f} s CPU  {WHAT[letter]}",
-                    flush=True,
-                )
+                runs[letter].append(measure(*command_of(letter, here), here))
+                print(f"round {number} ({letter}) {_line(runs[letter][-1])}  {WHAT[letter]}", flush=True)
+    for letter in set("ef") & set(letters):
+        _check_lines(OUTPUT / f"incidents-{letter}.ndjson", 10 * tenants)
     return runs
+
+
+def _line(run: Measured) -> str:
+    return (
+        f"{run.seconds:8.2f} s  {run.cpu:7.2f} s CPU  {run.peak_mb:4.0f} MiB  "
+        f"emulator {run.emulator_cpu:6.2f} s CPU  {run.requests:6d} requests"
+    )
+
+
+def _check_lines(path: Path, wanted: int) -> None:
+    """A fast run that loses incidents is no result."""
+    with path.open("rb") as file:
+        found = sum(1 for _line in file)
+    if found != wanted:
+        raise SystemExit(f"{path} holds {found} incidents instead of {wanted}.")
 
 
 def scale(tenants: int) -> dict[int, Measured]:
     """Run the fleet task with a file as its destination for a tenth, for all and for ten times the tenants, 100 incidents each."""
     found = {}
     with cloud("scaling", tenants=10 * tenants, incidents=100) as here:
-        whole = yaml.load(here.inventory.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         for count in (max(1, tenants // 10), tenants, 10 * tenants):
-            part = here.inventory.with_name(f"inventory-{count}.yml")
-            part.touch(mode=0o600)
-            hosts = dict(list(whole["customers"]["hosts"].items())[:count])
-            part.write_text(yaml.dump({"customers": {**whole["customers"], "hosts": hosts}}, Dumper=yaml.CSafeDumper), encoding="utf-8")
-            before = here.cpu()
-            found[count] = measure(playbook("fleet", part, dest=str(OUTPUT / f"incidents-{count}.ndjson")), environment())
-            lines = sum(1 for _line in (OUTPUT / f"incidents-{count}.ndjson").open("rb"))
-            assert lines == count * 100, f"{lines} incidents for {count} tenants"
-            last = found[count]
-            emulator = here.cpu() - before
-            print(
-                f"{count:6d} tenants x 100 incidents: {last.seconds:8.2f} s, peak {last.peak_mb:.0f} MiB, emulator {emulator:.1f} s CPU",
-                flush=True,
-            )
+            dest = OUTPUT / f"incidents-{count}.ndjson"
+            found[count] = measure(playbook("fleet", here.fleet(count), dest=str(dest)), environment(here), here)
+            _check_lines(dest, 100 * count)
+            dest.unlink()
+            print(f"{count:6d} tenants x 100 incidents: {_line(found[count])}", flush=True)
     return found
 
 
@@ -228,9 +275,9 @@ def results_of(runs: Mapping[str, list[Measured]], scaling: Mapping[int, Measure
         "uri_vs_host_loop": ratio("d", "b"),
         "fleet_vs_aiohttp": ratio("e", "f"),
         "uri_vs_fleet": ratio("d", "e"),
-        "cpu_ms_per_tenant": {
-            letter: round(statistics.median(run.cpu for run in measured) / tenants * 1000, 2) for letter, measured in runs.items()
-        },
+        "cpu_ms_per_tenant": {letter: _median(measured, "cpu") / tenants * 1000 for letter, measured in runs.items()},
+        "emulator_cpu_ms_per_tenant": {letter: _median(measured, "emulator_cpu") / tenants * 1000 for letter, measured in runs.items()},
+        "requests_per_tenant": {letter: _median(measured, "requests") / tenants for letter, measured in runs.items()},
     }
     if scaling:
         most, middle = scaling[10 * tenants], scaling[tenants]
@@ -238,26 +285,44 @@ def results_of(runs: Mapping[str, list[Measured]], scaling: Mapping[int, Measure
         results["peak_mb_10k"] = round(most.peak_mb, 1)
         results["peak_10k_vs_1k"] = round(most.peak_mb / middle.peak_mb, 3)
         results["scaling"] = {
-            str(count): {"seconds": round(run.seconds, 2), "peak_mb": round(run.peak_mb, 1)} for count, run in scaling.items()
+            str(count): {
+                "seconds": round(run.seconds, 2),
+                "peak_mb": round(run.peak_mb, 1),
+                "cpu": round(run.cpu, 2),
+                "emulator_cpu": round(run.emulator_cpu, 2),
+                "requests": run.requests,
+            }
+            for count, run in scaling.items()
         }
     return results
 
 
+def _median(measured: Sequence[Measured], name: str) -> float:
+    return round(float(statistics.median(getattr(run, name) for run in measured)), 3)
+
+
 def report(results: Mapping[str, Any]) -> str:
-    """Return the results as a table in Markdown."""
+    """Return the results as tables in Markdown."""
     lines = [
         f"{results['tenants']} tenants, median of {results['rounds']} rounds; {results['machine']}.",
         "",
-        "| | run | seconds | CPU ms per tenant |",
-        "|---|---|---|---|",
+        "| | run | seconds | CPU ms per tenant | emulator's CPU ms per tenant | requests per tenant |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {letter} | {WHAT[letter]} | {results[letter]:.2f} | {results['cpu_ms_per_tenant'][letter]} |"
+        f"| {letter} | {WHAT[letter]} | {results[letter]:.2f} | {results['cpu_ms_per_tenant'][letter]:.2f}"
+        f" | {results['emulator_cpu_ms_per_tenant'][letter]:.2f} | {results['requests_per_tenant'][letter]:.2f} |"
         for letter in WHAT
         if letter in results
     ]
     lines += ["", "| ratio | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in results.items() if "_vs_" in name or name == "peak_mb_10k"]
+    if "scaling" in results:
+        lines += ["", "| tenants x 100 incidents | seconds | CPU s | emulator's CPU s | peak MiB | requests |", "|---|---|---|---|---|---|"]
+        lines += [
+            f"| {count} | {run['seconds']} | {run['cpu']} | {run['emulator_cpu']} | {run['peak_mb']} | {run['requests']} |"
+            for count, run in results["scaling"].items()
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -274,6 +339,7 @@ def main() -> None:
     (OUTPUT / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     text = report(results)
     (OUTPUT / "report.md").write_text(text, encoding="utf-8")
+    (OUTPUT / "plot.svg").write_text(bars(results), encoding="utf-8")
     print(text)
 
 

@@ -111,7 +111,7 @@ class Wire(_Adapter):  # type: ignore[misc]
         """Return the answer; its cookies stay where they are."""
         response = requests.Response()
         response.status_code = resp.status
-        response.headers = requests.structures.CaseInsensitiveDict(resp.headers)
+        response.headers = resp.headers
         response.raw = resp
         response.url = req.url
         response.request = req
