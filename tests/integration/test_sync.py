@@ -81,9 +81,11 @@ def test_runs_deliver_what_is_new_and_nothing_when_nothing_is(sync: Synchronisat
     assert (second.status, changed(second)) == (0, False), second.output
     assert sync.lines() == everything
 
-    number = update(tenants)
+    number, size = update(tenants), sync.file.stat().st_size
     third = sync.run()
     assert third.status == 0, third.output
+    ledger = json.loads((sync.out / ".incidents.ndjson.ledger").read_text())
+    assert ledger["streams"][FABRIKAM]["offset"] == size, "the run did not know that it follows the last one"
     (new,) = sync.lines()[len(everything) :]
     assert (new["tenant_id"], new["id"]) == (FABRIKAM, number)
     assert "1 versions delivered for 2 of 2 tenants" in third.output

@@ -114,3 +114,31 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_delivery_at_once(tmp_pat
     sink, _session, _clock = webhook(Answer(raises=requests.exceptions.SSLError("self-signed")))
     with pytest.raises(TransportError, match="TLS certificate"):
         sink.deliver(batch_of(tmp_path / "batch", [incident(1, 1)]))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no hook s3cr3t-part here",
+        "POST /hooks/s3cr3t-part",
+        "bad token of-the-receiver",
+        "got Bearer of-the-receiver",
+        "key a b/c==",
+        "x" * 281 + "/s3cr3t-part",
+    ],
+)
+def test_what_a_receiver_says_back_of_its_secrets_is_not_shown(tmp_path: Path, said: str) -> None:
+    sink, _session, _clock = webhook(Answer(400, {"why": said}), Authorization="Bearer of-the-receiver", **{"X-Key": "a b/c=="})
+    with pytest.raises(ServiceError) as caught:
+        sink.deliver(batch_of(tmp_path / "batch", [incident(1, 1)]))
+    shown = f"{caught.value} {caught.value.as_dict()}"
+    assert not any(secret in shown for secret in ("s3cr3t", "of-the-receiver", "a b/c=="))
+    assert "siem.contoso.example" in shown
+
+
+def test_what_a_library_says_of_the_url_is_not_shown(tmp_path: Path) -> None:
+    requests: Any = pytest.importorskip("requests")
+    sink, _session, _clock = webhook(Answer(raises=requests.exceptions.InvalidURL(f"no such thing as {URL}")))
+    with pytest.raises(TransportError) as caught:
+        sink.deliver(batch_of(tmp_path / "batch", [incident(1, 1)]))
+    assert "s3cr3t" not in f"{caught.value} {caught.value.as_dict()}"

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, urlsplit
 
 from ..errors import OptionError, PartnerError, ServiceError, Throttled
 from ..transport import Response, Transport, origin_of, retry_after
@@ -22,6 +22,7 @@ from .batch import Batch, Delivered, Version, described
 
 KEY_HEADER = "Idempotency-Key"
 _RESERVED = frozenset({"content-type", "content-length", "host", "transfer-encoding", KEY_HEADER.lower()})
+_SHORTEST_SECRET = 6
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What RFC 9110, section 5.5, lets a value hold, in ASCII.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
@@ -46,6 +47,7 @@ class Webhook:
         self._transport = transport
         self._url = url
         self._headers = dict(headers)
+        self._secrets = _parts([*headers.values(), url.partition("://")[2].partition("/")[2]])
 
     @property
     def origin(self) -> str:
@@ -65,18 +67,29 @@ class Webhook:
         return report
 
     def _post(self, version: Version, incident: object) -> None:
-        # The key makes a repetition harmless, so a broken connection is no reason to give up.
-        response = self._transport.send(
-            "POST",
-            self._url,
-            attempted=f"posting incident {described(version).partition(' incident ')[2]}",
-            tenant_id=version[0],
-            headers={**self._headers, KEY_HEADER: idempotency_key(version)},
-            json_body=incident,
-            repeatable=True,
-        )
-        if not 200 <= response.status < 300:
-            raise self._refused(response)
+        try:
+            # The key makes a repetition harmless, so a broken connection is no reason to give up.
+            response = self._transport.send(
+                "POST",
+                self._url,
+                attempted=f"posting incident {described(version).partition(' incident ')[2]}",
+                tenant_id=version[0],
+                headers={**self._headers, KEY_HEADER: idempotency_key(version)},
+                json_body=incident,
+                repeatable=True,
+            )
+            if not 200 <= response.status < 300:
+                raise self._refused(response)
+        except PartnerError as error:
+            # A receiver may say back what it was sent, a library name the whole URL.
+            error.message = self._hidden(error.message)
+            error.service_message = error.service_message and self._hidden(error.service_message)
+            raise
+
+    def _hidden(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "********")
+        return text
 
     def _refused(self, response: Response) -> PartnerError:
         if response.status == 429:
@@ -85,7 +98,7 @@ class Webhook:
                 attempted=response.attempted,
                 tenant_id=response.tenant_id,
                 http_status=429,
-                service_message=response.text,
+                service_message=self._hidden(response.text),
                 next_step="Have the receiver take more, raise deadline, or read with a limit.",
                 retryable=True,
             )
@@ -102,13 +115,20 @@ class Webhook:
             attempted=response.attempted,
             tenant_id=response.tenant_id,
             http_status=response.status,
-            service_message=response.text,
+            service_message=self._hidden(response.text),
             next_step=hint.get(
                 301 if 300 <= response.status < 400 else response.status,
                 "Look into the receiver's log. The same incidents are sent again by the next run, with the same keys.",
             ),
             retryable=response.status >= 500,
         )
+
+
+def _parts(secrets: Iterable[str]) -> list[str]:
+    """Return what must not be shown of secret texts: they, and the parts of them that are long enough to be one; the longest first."""
+    parts = {part for text in secrets for part in (text, *re.split(r"[\s/?&=;,:]+", text))}
+    parts |= {unquote(part) for part in parts}
+    return sorted((part for part in parts if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _check_url(url: str) -> None:
