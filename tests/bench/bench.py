@@ -43,7 +43,8 @@ WHAT = {
     "c": "m365d_incidents as an ordinary module, per host",
     "d": "ansible.builtin.uri, two tasks per host",
     "e": "m365d_incidents, one task for all tenants",
-    "f": "hand-written asyncio script: the practical limit",
+    "f": "hand-written asyncio script: the practical limit of one task",
+    "g": "the requests by http.client in the worker: the practical limit of a loop over hosts",
 }
 
 
@@ -192,6 +193,7 @@ def environment(here: Cloud, **more: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
         "ANSIBLE_CONFIG": str(OUTPUT / "ansible.cfg"),
+        "ANSIBLE_ACTION_PLUGINS": str(BENCH / "action_plugins"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORKS": os.environ.get("BENCH_FORKS", "4"),
         **more,
@@ -212,7 +214,7 @@ def command_of(letter: str, here: Cloud) -> tuple[list[str], dict[str, str]]:
         return [sys.executable, str(BENCH / "practical_limit.py"), str(fleet), dest], environment(here)
     if letter == "e":
         return playbook("fleet", fleet, dest=dest), environment(here)
-    name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri"}[letter]
+    name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri", "g": "host_loop_limit"}[letter]
     return playbook(name, here.inventory), environment(here, M365D_IN_PROCESS="0" if letter == "c" else "1")
 
 
@@ -275,6 +277,8 @@ def results_of(runs: Mapping[str, list[Measured]], scaling: Mapping[int, Measure
         "uri_vs_host_loop": ratio("d", "b"),
         "fleet_vs_aiohttp": ratio("e", "f"),
         "uri_vs_fleet": ratio("d", "e"),
+        "host_loop_limit_vs_noop": ratio("g", "a"),
+        "host_loop_vs_limit": ratio("b", "g"),
         "cpu_ms_per_tenant": {letter: _median(measured, "cpu") / tenants * 1000 for letter, measured in runs.items()},
         "emulator_cpu_ms_per_tenant": {letter: _median(measured, "emulator_cpu") / tenants * 1000 for letter, measured in runs.items()},
         "requests_per_tenant": {letter: _median(measured, "requests") / tenants for letter, measured in runs.items()},
@@ -330,7 +334,7 @@ def main() -> None:
     """Measure, print and keep."""
     tenants = int(os.environ.get("BENCH_TENANTS") or 1000)
     rounds = int(os.environ.get("BENCH_ROUNDS") or 3)
-    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdef" if letter in WHAT)
+    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdefg" if letter in WHAT)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     (OUTPUT / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     runs = compare(tenants, rounds, letters) if letters else {}

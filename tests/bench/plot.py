@@ -17,6 +17,7 @@ NAMES = {
     "d": "d  ansible.builtin.uri, per host",
     "e": "e  m365d_incidents, one task",
     "f": "f  asyncio script",
+    "g": "g  http.client, per host",
 }
 _LEFT, _WIDTH, _ROW, _TOP = 230, 460, 30, 46
 
