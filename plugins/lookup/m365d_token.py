@@ -15,10 +15,20 @@ description:
 options:
   _terms:
     description:
-      - The tenants, by GUID or by a domain that is verified in them.
-      - Without any, the tenant of the variable C(m365d_tenant_id) is meant.
+      - The tenants, by GUID or by a domain that is verified in them. A term may be a list of them, and an entry a dictionary as in the
+        option O(tenants).
+      - Without any, O(tenants) or the tenant of the variable C(m365d_tenant_id) is meant. A list that is empty means no tenant.
+      - Several are asked at the same time, as with O(tenants) of the module. One that fails fails the lookup, unless O(max_failed) allows
+        it; then there is V(null) in its place, and with O(result=all) the diagnosis.
     type: list
-    elements: str
+    elements: raw
+  form:
+    description:
+      - V(list) returns something for each term, in their order.
+      - V(dict) returns one dictionary, by the tenants as they are named in the terms.
+    type: str
+    choices: [list, dict]
+    default: list
   result:
     description:
       - What to return for each tenant.
@@ -84,7 +94,8 @@ options:
     default: false
 notes:
   - The keyword C(environment) does not reach lookups, since they run in the process of Ansible itself.
-  - Several tenants are asked at the same time.
+  - With several terms use C(query), or O(form=dict). C(lookup) joins several texts into one.
+  - Tokens are secrets. Set C(no_log) on each task that uses one, and keep them out of facts, also with O(form=dict).
 seealso:
   - module: m365d.partner.m365d_token
   - plugin: m365d.partner.m365d_granted
@@ -94,6 +105,7 @@ extends_documentation_fragment:
   - m365d.partner.tenant.plugin
   - m365d.partner.auth.plugin
   - m365d.partner.api.plugin
+  - m365d.partner.fleet.plugin
 author:
   - m365d.partner contributors (@m365d)
 """
@@ -112,119 +124,51 @@ EXAMPLES = r"""
     msg: "{{ looks | map(attribute='roles') }}"
   vars:
     looks: "{{ query('m365d.partner.m365d_token', 'fabrikam.example', 'northwind.example', result='all', fail_on='never') }}"
+
+- name: Call an API in many tenants, and leave out those that gave no token
+  ansible.builtin.uri:
+    url: https://graph.microsoft.com/v1.0/security/secureScores?$top=1
+    headers:
+      Authorization: "Bearer {{ item.value }}"
+  loop: "{{ tokens | dict2items | selectattr('value') }}"
+  loop_control:
+    label: "{{ item.key }}"
+  vars:
+    tokens: "{{ lookup('m365d.partner.m365d_token', groups['customers'] | map('extract', hostvars, 'm365d_tenant_id') | list,
+                       form='dict', max_failed='10%') }}"
+  delegate_to: localhost
+  run_once: true
+  no_log: true
 """
 
 RETURN = r"""
 _raw:
-  description: The token, the claims or the result for each tenant, in the order of the terms.
+  description:
+    - The token, the claims or the result for each tenant, in the order of the terms, or one dictionary of them with O(form=dict).
+    - With O(shard), the tenants of this part.
   type: list
   elements: raw
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from typing import Any
 
-from ansible import constants as C
 from ansible.errors import AnsibleLookupError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
-from ansible.plugins.lookup import LookupBase
-from ansible.utils.display import Display
-from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
-    CREDENTIAL_OPTIONS,
-    OPTIONS,
-    environment_options,
-    refused_secrets,
-)
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError
-from ansible_collections.m365d.partner.plugins.module_utils._module import defect_of
-from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Outcome, Task
 from ansible_collections.m365d.partner.plugins.module_utils._ops.token import OPERATION
-from ansible_collections.m365d.partner.plugins.plugin_utils._options import plain, variable_value
-from ansible_collections.m365d.partner.plugins.plugin_utils._run import run_directory
-
-display = Display()
-
-_CONCURRENCY = 8
+from ansible_collections.m365d.partner.plugins.plugin_utils._lookup import OperationLookup
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(OperationLookup):
     """Gets tokens with the operation of the module `m365d_token`."""
 
-    def run(self, terms: Sequence[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[Any]:
-        """Return a token, its claims or the checked result for each tenant.
+    operation = OPERATION
 
-        :raises AnsibleLookupError: for a foreseeable fault, with the sentence that the module would give.
-        """
-        try:
-            options = self._collect_options(variables or {}, plain(kwargs))
-        except PartnerError as error:
-            raise AnsibleLookupError(str(error)) from None
-        what = options.pop("result")
-        tenants = [str(term) for term in plain(list(terms))] or [options.get("tenant_id")]
+    def adapted(self, options: dict[str, Any], what: str) -> dict[str, Any]:
+        """Ask for the token itself only where it is to be returned."""
         if what != "all" and options["fail_on"] == "never":
             raise AnsibleLookupError(f"fail_on=never needs result=all: where a tenant refuses, there is no {what} to return.")
-        validation = ArgumentSpecValidator({name: dict(spec) for name, spec in OPERATION.argument_spec.items()}).validate(options)
-        if validation.error_messages:
-            raise AnsibleLookupError(f"m365d_token: {validation.error_messages[0]}")
-        params = {**validation.validated_parameters, "return_token": what == "token"}
-        secrets = set(validation._no_log_values) - refused_secrets(params)
-        with ThreadPoolExecutor(max_workers=min(_CONCURRENCY, len(tenants))) as pool:
-            outcomes = pool.map(lambda tenant: _run_one({**params, "tenant_id": tenant}, secrets), tenants)
-            return [_select(outcome, what) for outcome in outcomes]
+        return {**options, "return_token": what == "token"}
 
-    def _collect_options(self, variables: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-        """Return the options that are set, from the term's arguments, variables, environment and ansible.cfg, in that order."""
-        values = {
-            option.variable: value
-            for option in OPTIONS
-            if (value := variable_value(option.variable, variables=variables, templar=self._templar)) is not None
-        }
-        self.set_options(var_options=values, direct=given)
-        unknown = sorted(set(given) - set(self.get_options()))
-        if unknown:
-            raise AnsibleLookupError(f"m365d_token: unknown options: {', '.join(unknown)}.")
-        options = {name: plain(value) for name, value in self.get_options().items() if value is not None and name != "_terms"}
-        # Which credential of the environment counts depends on the other options, so those that Ansible took are taken back first.
-        names = [option.name for option in CREDENTIAL_OPTIONS]
-        for name in names:
-            if name in options and self._origin(name, values, given).startswith("env"):
-                del options[name]
-        return {**environment_options(options, names, os.environ), **options}
-
-    def _origin(self, name: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-        _value, origin = C.config.get_config_value_and_origin(
-            name, plugin_type="lookup", plugin_name=self._load_name, variables=dict(values), direct=dict(given)
-        )
-        return str(origin)
-
-
-def _run_one(params: Mapping[str, Any], secrets: set[str]) -> Outcome:
-    """Run the operation for one tenant and translate what it raises."""
-    task = Task(
-        params=params,
-        run_directory=run_directory(),
-        warn=lambda message: display.warning(remove_values(message, secrets)),
-        announce=display.display,
-    )
-    try:
-        return OPERATION.run(task)
-    except PartnerError as error:
-        raise AnsibleLookupError(remove_values(str(error), secrets)) from None
-    except Exception as exc:  # noqa: BLE001 - the one place that translates defects, see defect_of()
-        defect = remove_values(defect_of(exc), secrets)
-        display.vvv(defect["exception"])
-        # Without its cause, whose text could hold a secret.
-        raise AnsibleLookupError(defect["msg"]) from None
-
-
-def _select(outcome: Outcome, what: str) -> Any:
-    """Return the part of a result that was asked for."""
-    result = outcome.result
-    if outcome.failed:
-        raise AnsibleLookupError(str(result["msg"]))
-    if what == "all":
-        return result
-    return result["access_token" if what == "token" else "claims"]
+    def selected(self, result: Mapping[str, Any], what: str) -> Any:
+        """Return the token, its claims, or all but the token."""
+        return result if what == "all" else result["access_token" if what == "token" else "claims"]

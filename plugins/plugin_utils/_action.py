@@ -60,7 +60,7 @@ prepare_workers()
 _WATCHED = sys.stdout.isatty()
 
 
-def _progress_shown_by(display: Any) -> Callable[[str], None] | None:
+def progress_shown_by(display: Any) -> Callable[[str], None] | None:
     """Return what shows a line on the terminal, and not in the log file; None where nobody watches."""
     return functools.partial(display.display, screen_only=True) if _WATCHED else None
 
@@ -169,7 +169,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
                 warn=warnings.append,
                 deprecate=_deprecate,
                 announce=self._display.display,
-                notify=_progress_shown_by(self._display),
+                notify=progress_shown_by(self._display),
             )
             result = self._outcome(task)
         if _injects_invocation(variables):
@@ -214,7 +214,7 @@ class OperationAction(ActionBase):  # type: ignore[misc]
                 return without_secrets(self._invalid(validation, arguments), secrets)
             variables = with_own_python(variables, delegate_to=self._task.delegate_to)
             # The module goes to Python by its standard input, secrets among its options included, and not through a file.
-            self._connection.always_pipeline_modules = self._connection.become is None
+            self._connection.always_pipeline_modules = self._connection.become is None and not self._task.async_val
         with self._shared_run_directory(here and not self._task.async_val):
             result: dict[str, Any] = self._execute_module(module_args=dict(arguments), task_vars=variables, wrap_async=background)
         if not background:

@@ -214,3 +214,78 @@ def test_bad_input_for_hosts_is_a_sentence(quiet_ansible: Ansible, cloud: Emulat
     run = quiet_ansible.playbook(play(f"- name: fleet\n  m365d.partner.m365d_fleet:\n    {arguments}", hosts="fabrikam"))
     assert words in run.result("fleet", event="failed")["msg"]
     assert "Traceback" not in run.output
+
+
+TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.eyJ")
+LOOKUPS = f"""
+- name: tokens
+  ansible.builtin.assert:
+    that:
+      - tokens | length == 3
+      - tokens[0] != tokens[1]
+      - tokens[0] == tokens[2]
+      - by_tenant.keys() | sort == ['fabrikam.example', '{TAILSPIN}'] | sort
+      - by_tenant['fabrikam.example'] == tokens[0]
+      - by_tenant['{TAILSPIN}'] is none
+      - query('m365d.partner.m365d_token', []) == []
+      - lookup('m365d.partner.m365d_token', [], form='dict') == {{}}
+  vars:
+    tokens: "{{{{ query('m365d.partner.m365d_token', ['fabrikam.example', '{NORTHWIND}', '{FABRIKAM}']) }}}}"
+    by_tenant: "{{{{ lookup('m365d.partner.m365d_token', 'fabrikam.example', '{TAILSPIN}', form='dict', max_failed='50%') }}}}"
+  no_log: true
+- name: outcomes
+  ansible.builtin.debug:
+    msg: "{{{{ query('m365d.partner.m365d_token', '{FABRIKAM}', '{TAILSPIN}', 'nobody.example', result='all', max_failed='2') }}}}"
+- name: incidents
+  ansible.builtin.debug:
+    msg:
+      own: "{{{{ lookup('m365d.partner.m365d_incidents') | length }}}}"
+      many: "{{{{ query('m365d.partner.m365d_incidents', ['northwind.example', gcc]) | map('length') }}}}"
+      limited: "{{{{ lookup('m365d.partner.m365d_incidents', limit=1) | map(attribute='tenant_id') }}}}"
+      all: "{{{{ lookup('m365d.partner.m365d_incidents', result='all').count }}}}"
+      unknown: "{{{{ lookup('m365d.partner.m365d_incidents', '{TAILSPIN}', form='dict', max_failed='100%') }}}}"
+  vars:
+    gcc: {{tenant_id: proseware.example, cloud: gcc}}
+"""
+
+
+def test_lookups_take_many_tenants_as_terms(quiet_ansible: Ansible, cloud: Emulator) -> None:
+    quiet_ansible.inventory({"fabrikam": {"m365d_tenant_id": FABRIKAM}}, cloud.reader)
+    run = quiet_ansible.playbook(play(LOOKUPS, hosts="fabrikam"), "-vvv")
+    assert run.status == 0, run.output
+    outcomes = [(entry["outcome"], entry["consent_state"]) for entry in run.result("outcomes")["msg"]]
+    assert outcomes == [("ok", "ready"), ("failed", "not_consented"), ("failed", "unknown_tenant")]
+    assert run.result("incidents")["msg"] == {
+        "own": 4,
+        "many": [4, 4],
+        "limited": [FABRIKAM],
+        "all": 4,
+        "unknown": {TAILSPIN: None},
+    }
+    assert not TOKEN.search(run.everything_shown())
+    assert cloud.client_secret not in run.everything_shown()
+    assert "1 of 2 tenants failed or are unknown" in run.output
+
+
+@pytest.mark.parametrize(
+    ("lookup", "words"),
+    [
+        (f"'m365d.partner.m365d_token', '{FABRIKAM}', '{TAILSPIN}'", "1 of 2 tenants failed or are unknown"),
+        (f"'m365d.partner.m365d_token', '{FABRIKAM}', 'common'", "common"),
+        (f"'m365d.partner.m365d_token', '{FABRIKAM}', '{NORTHWIND}', max_failed='many'", "max_failed"),
+        (f"'m365d.partner.m365d_incidents', '{TAILSPIN}'", "consent"),
+        ("'m365d.partner.m365d_incidents', status=['odd']", "status"),
+        ("'m365d.partner.m365d_incidents', dest='/tmp/x'", "unknown options: dest"),
+        ("'m365d.partner.m365d_incidents', incident_ids=['1'], limit=1", "mutually exclusive"),
+        ("'m365d.partner.m365d_fleet_result'", "register its result"),
+    ],
+)
+def test_a_fault_of_lookups_for_many_is_a_sentence(quiet_ansible: Ansible, cloud: Emulator, lookup: str, words: str) -> None:
+    quiet_ansible.inventory({"fabrikam": {"m365d_tenant_id": FABRIKAM}}, cloud.reader)
+    run = quiet_ansible.playbook(
+        play(f'- name: look\n  ansible.builtin.set_fact:\n    kept: "{{{{ lookup({lookup}) }}}}"', hosts="fabrikam")
+    )
+    assert run.status != 0
+    assert words in " ".join(run.output.split())
+    assert "Traceback" not in run.output
+    assert not TOKEN.search(run.everything_shown())
