@@ -24,12 +24,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import shared_options
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import AuthenticationError, FleetStopped, OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._core.hunting.rows import row_file
-from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.files import destination_for
-from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.fleet_file import FilePart
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.files import IncidentFile, destination_for
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.fleet_file import FilePart, FleetFile
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.journal import Journal
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.schema import normalise_incident
 from ansible_collections.m365d.partner.plugins.module_utils._ops import _fleet_output
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import with_fleet
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet_output import run_with_dest
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
+from unit.incidents.support import PLACE, graph_incident
 
 TENANTS = [f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 6)]
 OWN = {
@@ -241,13 +244,70 @@ def test_a_directory_that_cannot_be_written_fails_before_any_tenant_is_tried(tmp
 @pytest.mark.parametrize("dest", DESTS)
 def test_two_runs_do_not_write_the_same_files(tmp_path: Path, dest: str) -> None:
     fleet = Fleet(tmp_path, dest)
-    with (tmp_path / f"{dest.replace('{tenant_id}', 'all-tenants')}.journal").open("wb") as other:
+    path = tmp_path / f"{dest.replace('{tenant_id}', 'all-tenants')}.journal"
+    path.touch(mode=0o600)
+    with path.open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(OptionError, match="Another run"):
             fleet.run(force=True)
     assert fleet.seen == []
     fleet.run()
     assert fleet.content() == WHOLE
+
+
+@pytest.mark.parametrize("ending", ["journal", "partial"])
+@pytest.mark.parametrize("prepared", ["readable", "link", "second name", "pipe"])
+def test_a_file_that_somebody_else_prepared_gets_nothing(tmp_path: Path, ending: str, prepared: str) -> None:
+    (tmp_path / "out").mkdir()
+    fleet, bait = Fleet(tmp_path / "out", "all.ndjson"), tmp_path / "out" / f"all.ndjson.{ending}"
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    precious.chmod(0o600)
+    if prepared == "readable":
+        bait.touch()
+        bait.chmod(0o644)
+    elif prepared == "link":
+        bait.symlink_to(precious)
+    elif prepared == "second name":
+        bait.hardlink_to(precious)
+    else:
+        os.mkfifo(bait, 0o600)
+    with pytest.raises(PartnerError, match=r"no file that only this user|could not be written|cannot be written"):
+        fleet.run(force=True)
+    assert fleet.seen == []
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])
+def test_incidents_of_an_interrupted_run_are_in_the_file_whatever_its_format(tmp_path: Path, file_format: str) -> None:
+    if file_format == "parquet":
+        pytest.importorskip("pyarrow")
+    path = str(tmp_path / f"all.{file_format}")
+
+    def _write(*numbers: int, breaks: bool) -> None:
+        target = IncidentFile(path, file_format, sole=True)
+        with Journal(path, about="incidents", resume=True, force=False) as journal, FleetFile(target, journal, dry_run=False) as file:
+            for number in numbers:
+                with file.part() as part:
+                    part.write(normalise_incident(graph_incident(number), place=PLACE))
+                    file.add(f"tenant {number}", part, {"count": 1})
+            if breaks:
+                raise KeyboardInterrupt
+            file.commit()
+
+    with pytest.raises(KeyboardInterrupt):
+        _write(1, 2, breaks=True)
+    assert not os.path.exists(path)
+    _write(3, breaks=False)
+    if file_format == "parquet":
+        import pyarrow.parquet
+
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    else:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file)) if file_format == "csv" else [json.loads(line) for line in file]
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert os.listdir(tmp_path) == [os.path.basename(path)]
 
 
 @pytest.mark.parametrize("dest", DESTS)

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from ..errors import FleetStopped, PartnerError
 from .files import IncidentFile, Written, publish
-from .journal import Entry, Journal
+from .journal import Entry, Journal, open_own
 from .rows import json_text
 
 _ENDING = ".partial"
@@ -92,7 +92,7 @@ class FleetFile:
         """Return the file without a buffer, whose leavings would come after a tenant that did not fit."""
         if self._dry_run:
             return tempfile.TemporaryFile(buffering=0, dir=self.directory)
-        return os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "r+b", buffering=0)
+        return os.fdopen(open_own(self.path, os.O_RDWR), "r+b", buffering=0)
 
     def part(self) -> FilePart:
         """Return a place for what one tenant has."""

@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,22 @@ class Entry:
     result: dict[str, Any] = field(repr=False)
     end: int = 0
     names: tuple[str, ...] | None = None
+
+
+def open_own(path: str, flags: int) -> int:
+    """Open a file whose name is known beforehand, and make it where it is not there; return its descriptor.
+
+    :raises OptionError: for a file that somebody else prepared, who could read what is written to it, or choose what is read.
+    :raises OSError: where the file system refuses.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink <= 1 and not found.st_mode & 0o077:
+        return descriptor
+    os.close(descriptor)
+    raise OptionError(
+        f"'{path}' is no file that only this user can read and write.", next_step="Remove it, or choose another directory for dest."
+    )
 
 
 class Journal:
@@ -124,7 +141,7 @@ class Journal:
     def _locked(self) -> int:
         """Return the journal, opened and locked."""
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = open_own(self.path, os.O_RDWR | os.O_APPEND)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
