@@ -6,15 +6,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.harness import CLIENT_ID, FABRIKAM, NORTHWIND, TAILSPIN, WINGTIP, Ansible, Emulator, Run
+from integration.canaries import TOKEN, leaks
+from integration.harness import CLIENT_ID, FABRIKAM, NORTHWIND, TAILSPIN, WINGTIP, Ansible, Emulator
 
 HOSTS: dict[str, dict[str, Any]] = {
     "fabrikam": {"m365d_tenant_id": FABRIKAM},
@@ -22,7 +19,6 @@ HOSTS: dict[str, dict[str, Any]] = {
     "tailspin": {"m365d_tenant_id": TAILSPIN},
     "wingtip": {"m365d_tenant_id": WINGTIP},
 }
-TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.eyJ")
 
 
 @pytest.fixture
@@ -43,17 +39,6 @@ def play(tasks: str, *, hosts: str = "fabrikam") -> str:
     """Return a playbook of one play."""
     lines = [f"- hosts: {hosts}", "  gather_facts: false", "  tasks:"]
     return "\n".join([*lines, *(f"    {line}" for line in tasks.strip("\n").splitlines())]) + "\n"
-
-
-def leaks(run: Run, *canaries: str) -> list[str]:
-    """Return where a run shows or leaves a token or one of the canaries."""
-    found = [f"shown: {text}" for text in canaries if text in run.everything_shown()]
-    found += [f"shown: {match[:20]}…" for match in TOKEN.findall(run.everything_shown())]
-    for path, content in run.files_left():
-        text = content.decode("utf-8", errors="replace")
-        found += [f"left in {path}" for canary in canaries if canary in text]
-        found += [f"token left in {path}"] * bool(TOKEN.search(text))
-    return found
 
 
 def test_an_inventory_alone_makes_an_ad_hoc_command_a_whole_command(customers: Ansible, cloud: Emulator) -> None:
@@ -232,61 +217,3 @@ def test_the_lookup_takes_its_options_in_the_order_of_the_modules(quiet_ansible:
     other = quiet_ansible.playbook(play(task), environment=certificate)
     assert "/nowhere/partner.pem" in other.output
     assert "given together" not in other.output
-
-
-def test_no_secret_or_token_is_in_the_list_of_processes(customers: Ansible, cloud: Emulator) -> None:
-    seen: set[str] = set()
-    over = threading.Event()
-
-    def _watch() -> None:
-        while not over.is_set():
-            seen.add(subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=False).stdout)
-            over.wait(0.05)
-
-    watcher = threading.Thread(target=_watch)
-    watcher.start()
-    try:
-        run = customers.playbook(play("- m365d.partner.m365d_token: {return_token: true}\n- m365d.partner.m365d_token:", hosts="customers"))
-    finally:
-        over.set()
-        watcher.join()
-    shown = "\n".join(seen)
-    assert "ansible-playbook" in shown
-    assert run.results("m365d.partner.m365d_token") or run.events
-    assert cloud.client_secret not in shown
-    assert not TOKEN.search(shown)
-
-
-JOURNEY = """
-- name: token
-  m365d.partner.m365d_token: {return_token: true, fail_on: never}
-  register: token
-- name: given token
-  m365d.partner.m365d_token: {access_token: "{{ token.access_token }}", client_secret: null, auth_method: ready_token, fail_on: never}
-  when: token.access_token is defined
-- name: looked up
-  ansible.builtin.set_fact:
-    fact: "{{ lookup('m365d.partner.m365d_token', result='claims', required_roles=['SecurityIncident.Read.All']) }}"
-    cacheable: true
-  ignore_errors: true
-- name: incidents
-  m365d.partner.m365d_incidents: {status: [active]}
-  ignore_errors: true
-- name: consent
-  m365d.partner.m365d_consent_info:
-"""
-
-
-def test_a_journey_leaves_no_secret_and_no_token_anywhere(customers: Ansible, cloud: Emulator, tmp_path: Path) -> None:
-    """Terminal at -vvvv, log file, callbacks, fact cache, temporary directories, and what is left in the home."""
-    environment = {
-        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
-        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(customers.home / "facts"),
-        "TMPDIR": str(customers.home / "tmp"),
-    }
-    (customers.home / "tmp").mkdir()
-    run = customers.playbook(play(JOURNEY, hosts="customers"), "-vvvv", environment=environment)
-    assert run.status == 0, run.output
-    assert json.loads(next((customers.home / "facts").glob("*fabrikam*")).read_text(encoding="utf-8"))
-    assert len(run.results("consent")) == len(HOSTS)
-    assert leaks(run, cloud.client_secret) == []
