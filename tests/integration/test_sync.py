@@ -166,7 +166,9 @@ def test_a_tenant_that_fails_stops_no_other_and_is_unknown(sync: Synchronisation
     assert run.status == 2, run.output
     assert "8 versions delivered for 2 of 3 tenants; of 1 nothing is known." in run.output
     row = run.result(f"{ROLE}Note why nothing is known of the tenant")["ansible_facts"]["incident_sync_row"]
-    assert (row["tenant_name"], row["outcome"], row["count"]) == ("Tailspin Toys", "unknown", None)
+    assert (row["tenant_name"], row["outcome"], row["count"], row["complete"]) == ("Tailspin Toys", "unknown", None, False)
+    summary = run.result(f"{ROLE}Sum up all tenants")["ansible_facts"]["incident_sync_summary"]
+    assert summary == {"tenants": 3, "ok": 2, "unknown": 1, "incidents": 8, "complete": False}
     assert row["next_step"]
     assert sync.cursor("northwind") is not None
     assert sync.cursor("tailspin") is None
