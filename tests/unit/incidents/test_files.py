@@ -141,6 +141,19 @@ def test_a_place_where_no_file_can_be_is_refused_at_once(tmp_path: Path, kind: s
         IncidentFile(str(path), "ndjson").check()
 
 
+@pytest.mark.parametrize("kind", ["pipe", "dangling link"])
+def test_what_is_no_file_is_not_replaced_with_force_either(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.ndjson"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    before = path.lstat()
+    with pytest.raises(OptionError, match="is no file"):
+        _write(path, _incident(), force=True)
+    assert path.lstat() == before
+
+
 def test_force_replaces_and_the_same_again_is_no_change(tmp_path: Path) -> None:
     path = tmp_path / "x.ndjson"
     path.write_text("old")

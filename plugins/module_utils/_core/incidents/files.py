@@ -123,6 +123,9 @@ class IncidentFile:
             raise OptionError(f"dest cannot be written: no file can be made in '{directory}'.", next_step="Choose a writable directory.")
         if os.path.lexists(self.path) and not self.force:
             raise _exists(self.path)
+        if os.path.lexists(self.path) and not os.path.isfile(self.path):
+            # Its name would be taken from a device or a pipe.
+            raise OptionError(f"dest '{self.path}' is no file.", next_step="Name a file, new or old.")
 
     def _open_writer(self, file: BinaryIO) -> Writer:
         return make_writer(file, self.format, raw=self._raw)
