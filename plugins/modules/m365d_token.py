@@ -77,6 +77,7 @@ options:
       - A new token is asked for with growing pauses. V(0) does not wait.
     type: float
     default: 0
+    aliases: [until_roles]
   force_refresh:
     description:
       - Whether to ask for a new token although there is a good one in the cache.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import copy
 import os
 import signal
@@ -29,7 +30,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "ansible_collections.m365d.partner."
-_LIMIT_SECONDS = 120
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -160,11 +160,12 @@ class _Replacement(MetaPathFinder, SourceFileLoader):
         return compile(self._source, self.path, "exec")
 
 
-def is_noticed(module: str, path: Path, source: str, tests: list[str]) -> bool:
+def is_noticed(module: str, path: Path, source: str, tests: list[str], *, limit: int) -> bool:
     """Run the tests over a mutant in a fork; return whether one of them failed."""
     child = os.fork()
     if child == 0:
-        signal.alarm(_LIMIT_SECONDS)  # a mutant that never ends is noticed too
+        os.setsid()
+        signal.alarm(limit)  # a mutant that never ends is noticed too
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -172,7 +173,10 @@ def is_noticed(module: str, path: Path, source: str, tests: list[str]) -> bool:
         import pytest
 
         os._exit(int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"])))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # processes that its tests started
+    return status != 0
 
 
 def _preload() -> None:
@@ -192,6 +196,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("tests", nargs="+")
     parser.add_argument("--only", type=Path, help="the output of an earlier run: try its survivors alone")
+    parser.add_argument("--limit", type=int, default=60, help="seconds that the tests of one mutant may take (default: %(default)s)")
     arguments = parser.parse_args()
     path = arguments.file.resolve()
     module = PREFIX + ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -203,7 +208,7 @@ def main() -> int:
         if wanted is not None and name not in wanted:
             continue
         count += 1
-        if not is_noticed(module, path, source, arguments.tests):
+        if not is_noticed(module, path, source, arguments.tests, limit=arguments.limit):
             survivors.append(name)
             print(name, flush=True)
     print(f"{count} mutants, {len(survivors)} survived")

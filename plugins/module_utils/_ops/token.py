@@ -36,7 +36,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "min_lifetime": {"type": "float", "default": 0.0},
     "clock_skew": {"type": "float", "default": 60.0},
     "fail_on": {"type": "str", "choices": ["violation", "never"], "default": "violation"},
-    "wait_for_roles": {"type": "float", "default": 0.0},
+    "wait_for_roles": {"type": "float", "default": 0.0, "aliases": ["until_roles"]},
     "force_refresh": {"type": "bool", "default": False},
     "return_token": {"type": "bool", "default": False, "no_log": False},
 }

@@ -307,6 +307,11 @@ def test_roles_that_are_on_their_way_are_waited_for(run: Runner) -> None:
     assert all(1.6 * 2**number <= slept <= 2.4 * 2**number for number, slept in enumerate(done.clock.slept))
 
 
+def test_waiting_until_roles_are_there_has_that_name_too(run: Runner) -> None:
+    done = run(token.OPERATION, graph(), graph("A"), until_roles=60.0)
+    assert (done.result["consent_state"], len(done.clock.slept)) == ("ready", 1)
+
+
 def test_waiting_ends_with_its_time(run: Runner) -> None:
     done = run(token.OPERATION, *[graph()] * 20, wait_for_roles=60.0, fail_on="never")
     assert done.result["consent_state"] == "consented_without_roles"
