@@ -11,6 +11,7 @@ A count is of this process alone. What another process spends is learned from th
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import re
 import threading
@@ -32,6 +33,7 @@ DEFAULT_BUDGETS: Mapping[str, tuple[str, ...]] = {
     "app": (),
 }
 _APP = "app"
+_LIBRARY = "pyrate_limiter"
 _RATE = re.compile(r"(\d{1,9})\s*/\s*(\d{0,6})\s*(s|m|h|d)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -78,9 +80,8 @@ class Budgets:
         self._lock = threading.Lock()
         self._apps: dict[str, _Bucket] = {}
         self._tenants: dict[str, dict[tuple[str, str], _Bucket]] = {}
-        self._library: Any = None
-        if any(self._limits.values()):
-            self._library = optional_library("pyrate_limiter", purpose="counting requests against the option budgets")
+        if any(self._limits.values()) and importlib.util.find_spec(_LIBRARY) is None:
+            _library()
 
     def pace(self, kind: str, *, tenant_id: str, app: str) -> Pace | None:
         """Return the pace of one tenant's requests of a kind, for one thread; None where nothing limits it.
@@ -104,26 +105,48 @@ class Budgets:
     def _bucket(self, buckets: dict[K, _Bucket], key: K, limits: Sequence[tuple[int, int]]) -> _Bucket:
         found = buckets.get(key)
         if found is None:
-            found = buckets[key] = _Bucket(self._library, limits)
+            found = buckets[key] = _Bucket(limits)
         return found
 
 
-class _Bucket:
-    """Requests in moving windows."""
+def _library() -> Any:
+    return optional_library(_LIBRARY, purpose="counting requests against the option budgets")
 
-    def __init__(self, library: Any, limits: Sequence[tuple[int, int]]) -> None:
-        self._item = library.RateItem
-        self._bucket = library.InMemoryBucket([library.Rate(count, seconds * 1000) for count, seconds in limits])
-        self._most = 2 * limits[-1][0]
+
+class _Bucket:
+    """Requests in moving windows.
+
+    :param limits: as `limits_of()` returns them: the first one allows the fewest requests.
+    """
+
+    def __init__(self, limits: Sequence[tuple[int, int]]) -> None:
+        self._limits = limits
         self._lock = threading.Lock()
+        # Most tenants need fewer requests than any limit allows. For them nothing has to be counted, and no library loaded.
+        self._first: list[int] = []
+        self._bucket: Any = None
 
     def take(self, now: float) -> float:
         """Count one request and return 0, or return the seconds until there is room for it."""
+        instant = int(now * 1000)
         with self._lock:
-            item = self._item("", int(now * 1000))
-            if self._bucket.count() > self._most:
-                self._bucket.leak(item.timestamp)
+            if self._bucket is None:
+                if len(self._first) < self._limits[0][0]:
+                    self._first.append(instant)
+                    return 0.0
+                self._begin_to_count()
+            if self._bucket.count() > 2 * self._limits[-1][0]:
+                self._bucket.leak(instant)
+            item = self._item("", instant)
             return 0.0 if self._bucket.put(item) else max(1, self._bucket.waiting(item)) / 1000
+
+    def _begin_to_count(self) -> None:
+        library = _library()
+        self._item = library.RateItem
+        self._bucket = library.InMemoryBucket([library.Rate(count, seconds * 1000) for count, seconds in self._limits])
+        for instant in self._first:
+            self._bucket.put(self._item("", instant))
+        self._first.clear()
 
 
 class _Pace:

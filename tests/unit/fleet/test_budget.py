@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -119,6 +121,22 @@ def test_only_a_fleet_that_counts_needs_the_library(monkeypatch: pytest.MonkeyPa
 def test_a_limit_that_is_none_is_refused(texts: list[str]) -> None:
     with pytest.raises(OptionError, match=r"budgets\.graph"):
         limits_of("graph", texts)
+
+
+def test_a_fleet_that_needs_few_requests_does_not_even_load_the_library() -> None:
+    script = (
+        "import sys\n"
+        "from ansible_collections.m365d.partner.plugins.module_utils._core.budget import Budgets\n"
+        "budgets = Budgets({})\n"
+        "paces = [budgets.pace('defender', tenant_id=str(number), app='app') for number in range(100)]\n"
+        "assert not any(pace() for pace in paces for _request in range(50))\n"
+        "assert 'pyrate_limiter' not in sys.modules\n"
+        "assert paces[0]() > 0\n"
+        "assert 'pyrate_limiter' in sys.modules\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_counting_a_request_takes_microseconds() -> None:
