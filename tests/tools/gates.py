@@ -29,6 +29,8 @@ DROPPED_NAMES = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MYPYPATH")
 # Tests share nothing between workers; the machine that counts has two cores.
 TWO_WORKERS = ("--numprocesses", "2")
 LOOPBACK = "localhost,127.0.0.1,::1"
+# Per cent of the statements and branches of the package that handles credentials and tokens.
+IDENTITY_COVERAGE = 95
 
 
 class GateError(Exception):
@@ -167,9 +169,12 @@ def _coverage(output: str) -> str:
 
 
 def unit_steps() -> list[Step]:
-    """Unit tests with coverage of what the collection and the emulator hold."""
-    coverage = ("--cov=plugins", "--cov=tests/emulator", "--cov-report=term", f"--cov-report=html:{LOGS / 'coverage'}")
-    return pytest_steps("unit", "tests/unit", *TWO_WORKERS, *coverage)
+    """Unit tests with coverage of what the collection and the emulator hold; what handles tokens and secrets has to be covered whole."""
+    coverage = ("--cov=plugins", "--cov=tests/emulator", "--cov-branch", "--cov-report=term", f"--cov-report=html:{LOGS / 'coverage'}")
+    steps = pytest_steps("unit", "tests/unit", *TWO_WORKERS, *coverage)
+    # Of branches, not of lines alone; over all files of the package together.
+    demand = ("--include", "*/_core/identity/*", "--fail-under", str(IDENTITY_COVERAGE))
+    return [*steps, Step(command=(binary("dev", "python"), "-m", "coverage", "report", *demand), env=steps[0].env)]
 
 
 def unit_fast_steps() -> list[Step]:
