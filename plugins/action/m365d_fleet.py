@@ -17,7 +17,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_N
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._module import failure_of
 from ansible_collections.m365d.partner.plugins.module_utils._ops import alerts, consent_info, hunting, incidents, tenant_info, token
-from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import CREDENTIAL_NAMES, ENTRY_OPTIONS, tolerated_of
+from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import CREDENTIAL_NAMES, ENTRY_OPTIONS, shard_of, tolerated_of
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation
 from ansible_collections.m365d.partner.plugins.plugin_utils._action import OperationAction
 from ansible_collections.m365d.partner.plugins.plugin_utils._hosts import HostFleet, fleet_of_hosts
@@ -68,6 +68,10 @@ class ActionModule(OperationAction):
         hosts = params["hosts"] if params["hosts"] is not None else plain(list(variables.get("ansible_play_batch") or []))
         tolerated = tolerated_of(str(options.get("max_failed", "100%")), len(set(hosts)))
         fleet = fleet_of_hosts(hosts, options=options, hostvars=variables["hostvars"], templar=self._templar, environ=os.environ)
+        shard = shard_of(options.get("shard"))
+        if shard is not None:
+            # A host whose tenant cannot be told belongs to one part too, by its name.
+            fleet.faults = {host: fault for host, fault in fleet.faults.items() if shard.holds(host)}
         # How many hosts may fail is decided below: a host without a tenant counts too.
         arguments = {**options, "tenants": fleet.entries, "credentials": fleet.credentials, "max_failed": "100%"}
         read = self._run_here(arguments, variables)
@@ -105,6 +109,7 @@ def _by_host(read: dict[str, Any], fleet: HostFleet, tolerated: int) -> dict[str
             "tenant_id": error.tenant_id,
             "outcome": "unknown",
             "msg": str(error),
+            "requested": [],
             "error": error.as_dict(),
             "consent_state": error.state,
         }

@@ -24,6 +24,11 @@ options:
     description:
       - Another host than this one.
     type: str
+  fail:
+    description:
+      - Whether to fail where the tenant was not read, with the reason.
+    type: bool
+    default: false
 seealso:
   - module: m365d.partner.m365d_fleet
 author:
@@ -61,7 +66,11 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         """
         self.set_options(var_options=variables, direct=kwargs)
         host = self.get_option("host") or (variables or {}).get("inventory_hostname")
-        return [_part(str(name), str(host), variables or {}) for name in terms or ["m365d_fleet"]]
+        parts = [_part(str(name), str(host), variables or {}) for name in terms or ["m365d_fleet"]]
+        lacking = [part for part in parts if part["outcome"] != "ok"] if self.get_option("fail") else []
+        if lacking:
+            raise AnsibleLookupError(str(lacking[0].get("msg") or "The tenant was not read."))
+        return parts
 
 
 def _part(name: str, host: str, variables: Mapping[str, Any]) -> Any:

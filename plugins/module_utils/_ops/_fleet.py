@@ -93,7 +93,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Shard:
+class Shard:
     """The part `number` of `parts` of a fleet."""
 
     number: int
@@ -110,7 +110,7 @@ def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals, lo
     credentials = _credentials(params)
     entries = _entries(params, credentials)
     tolerated = tolerated_of(params["max_failed"], len(entries))
-    shard = _shard(params["shard"])
+    shard = shard_of(params["shard"])
     seconds = params["fleet_deadline"]
     if seconds is not None and not seconds > 0:
         raise OptionError(f"fleet_deadline must be more than 0 seconds; got {seconds:g}.", next_step="Correct fleet_deadline.")
@@ -198,7 +198,7 @@ def tolerated_of(text: str, total: int) -> int:
     raise OptionError(f"max_failed must be a count or a percentage; got '{text}'.", next_step="Give it as 5 or as 10%.")
 
 
-def _shard(text: str | None) -> _Shard | None:
+def shard_of(text: str | None) -> Shard | None:
     """Return the part that `i/n` names, None for the whole.
 
     :raises OptionError: for anything else.
@@ -209,10 +209,10 @@ def _shard(text: str | None) -> _Shard | None:
     number, count = (int(part) for part in match.groups()) if match else (0, 0)
     if not 1 <= number <= count:
         raise OptionError(f"shard must be i/n with 1 <= i <= n; got '{text}'.", next_step="Give it as 1/4, 2/4 and so on.")
-    return _Shard(number, count)
+    return Shard(number, count)
 
 
-def _about(shard: _Shard, entries: Sequence[_Entry]) -> dict[str, Any]:
+def _about(shard: Shard, entries: Sequence[_Entry]) -> dict[str, Any]:
     """Return what the merging of shards needs to know, to find a shard that is missing, or one of another fleet."""
     names = json.dumps(sorted(entry.tenant for entry in entries))
     return {
@@ -254,7 +254,7 @@ class _Fleet:
         self._doubles: set[str] = set()
         self._progress = Progress(0, None)
 
-    def run(self, entries: Sequence[_Entry], shard: _Shard | None) -> None:
+    def run(self, entries: Sequence[_Entry], shard: Shard | None) -> None:
         """Resolve, merge doubles, take this shard's tenants, and run each of them."""
         named = self._without_doubles([(entry.positions[0], entry) for entry in entries])
         resolved = self._without_doubles(self._resolve(named))

@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One result out of the results of a fleet's parts, or the reason why they are not the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .errors import OptionError
+
+# What is said of one part alone, or is put together in its own way below.
+_OF_ONE_PART = frozenset(
+    {"shard", "tenants", "hosts", "summary", "complete", "cursor", "msg", "failed", "changed", "dest", "size", "checksum"}
+    | {"warnings", "deprecations", "invocation", "diff", "exception", "stdout", "stdout_lines"}
+)
+
+
+def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the result that one task over all tenants would have given.
+
+    :param parts: the results of the tasks with `shard: 1/n` to `shard: n/n`, in any order.
+    :raises OptionError: where a part is missing or there twice, where parts are of different fleets, and where they do not answer for each
+        tenant exactly once.
+    """
+    shards = [_shard_of(part) for part in parts]
+    _check_parts(shards)
+    _check_positions(shards)
+    merged: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.items():
+            if name not in _OF_ONE_PART and not name.startswith("_ansible"):
+                merged[name] = _sum(merged[name], value) if name in merged else value
+    if all("hosts" in part for part in parts):
+        merged["hosts"] = _hosts(parts)
+    else:
+        merged["tenants"] = _tenants(parts)
+        merged.update(_cursor(parts))
+    dests = [part["dest"] for part in parts if part.get("dest")]
+    summaries = [part["summary"] for part in parts]
+    return {
+        **merged,
+        "summary": {
+            name: (max if name == "seconds" else sum)(summary.get(name, 0) for summary in summaries)
+            for name in dict.fromkeys(name for summary in summaries for name in summary)
+        },
+        "complete": all(part.get("complete") is True for part in parts),
+        "failed": any(part.get("failed") is True for part in parts),
+        "messages": [part["msg"] for part in parts if part.get("msg") and (part.get("tenants") or part.get("hosts"))],
+        **({"dests": dests} if dests else {}),
+    }
+
+
+def _shard_of(part: Any) -> Mapping[str, Any]:
+    shard = part.get("shard") if isinstance(part, Mapping) else None
+    known = ("number", "parts", "entries", "fingerprint", "positions")
+    if not isinstance(shard, Mapping) or not all(name in shard for name in known) or not isinstance(part.get("summary"), Mapping):
+        raise OptionError(
+            "One of the results is not that of a part of a fleet.",
+            next_step="Give the whole result of each task that had shard; a task that failed before it read anything has none.",
+        )
+    return shard
+
+
+def _check_parts(shards: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `OptionError` unless these are all parts of one fleet, each once."""
+    if not shards:
+        raise OptionError("There are no results to merge.", next_step="Give the results of all parts.")
+    if len({(shard["parts"], shard["entries"], shard["fingerprint"]) for shard in shards}) > 1:
+        raise OptionError(
+            "The results are parts of different fleets: their lists of tenants, or the numbers of parts, differ.",
+            next_step="Read all parts with the same tenants and the same n in shard.",
+        )
+    expected = range(1, int(shards[0]["parts"]) + 1)
+    counted = Counter(int(shard["number"]) for shard in shards)
+    missing = [number for number in expected if number not in counted]
+    doubled = sorted(number for number, count in counted.items() if count > 1)
+    for what, numbers in (("missing", missing), ("there more than once", doubled)):
+        if numbers:
+            named = ", ".join(f"{number}/{shards[0]['parts']}" for number in numbers)
+            raise OptionError(f"Parts are {what}: {named}.", next_step="Read what is missing, and give each part once.")
+
+
+def _check_positions(shards: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `OptionError` unless the parts answer for each entry of the list of tenants exactly once."""
+    counted = Counter(int(position) for shard in shards for group in shard["positions"] for position in group)
+    lost = [position for position in range(int(shards[0]["entries"])) if counted[position] != 1]
+    if lost or len(counted) != int(shards[0]["entries"]):
+        shown = ", ".join(str(position + 1) for position in lost[:10])
+        raise OptionError(
+            f"{len(lost)} of {shards[0]['entries']} entries of tenants are in no part, or in several: number {shown}"
+            f"{' and others' if len(lost) > 10 else ''}. A domain that could be resolved on one machine only, does that.",
+            next_step="Give those tenants by their GUIDs, or read all parts again.",
+        )
+
+
+def _tenants(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the tenants of all parts in the order of the list that all were given."""
+    placed = [(min(group), entry) for part in parts for group, entry in zip(part["shard"]["positions"], part["tenants"], strict=True)]
+    return [entry for _position, entry in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _hosts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counted = Counter(host for part in parts for host in part["hosts"])
+    doubled = sorted(host for host, count in counted.items() if count > 1)
+    if doubled:
+        raise OptionError(
+            f"Hosts are in more than one part: {', '.join(doubled[:10])}.", next_step="Read all parts again, with the same hosts."
+        )
+    return {host: entry for part in parts for host, entry in part["hosts"].items()}
+
+
+def _cursor(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the cursors of all tenants: each from the part that read the tenant, the old one where none did."""
+    if not all(isinstance(part.get("cursor"), Mapping) for part in parts):
+        return {}
+    cursors: dict[str, Any] = {}
+    for part in parts:
+        cursors.update({name: entry for name, entry in part["cursor"].items() if name not in cursors})
+    for part in parts:
+        own = {str(entry["tenant_id"]).lower() for entry in part["tenants"]}
+        cursors.update({name: entry for name, entry in part["cursor"].items() if str(name).lower() in own})
+    return {"cursor": cursors}
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Add two totals up: numbers, and what is below the same keys; lists one after the other."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return {
+            name: _sum(first[name], second[name]) if name in first and name in second else {**second, **first}[name]
+            for name in {**first, **second}
+        }
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first and second
+    if isinstance(first, (int, float)) and isinstance(second, (int, float)):
+        return first + second
+    if isinstance(first, list) and isinstance(second, list):
+        return [*first, *second]
+    return first

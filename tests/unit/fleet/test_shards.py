@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, m365d.partner contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parts of a fleet and the whole that they make."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.m365d.partner.plugins.filter.merge_shards import merge_shards
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError
+from ansible_collections.m365d.partner.plugins.module_utils._core.shards import merge_shards as merge
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def part(number: int, parts: int, positions: list[list[int]], entries: int, **more: Any) -> dict[str, Any]:
+    tenants = [{"tenant_id": f"t{group[0]}", "outcome": "ok", "count": 2} for group in positions]
+    return {
+        "changed": False,
+        "tenants": tenants,
+        "summary": {"total": len(tenants), "ok": len(tenants), "failed": 0, "unknown": 0, "seconds": number / 10},
+        "complete": True,
+        "count": 2 * len(tenants),
+        "by_severity": {"high": len(tenants), "low": len(tenants)},
+        "shard": {"number": number, "parts": parts, "entries": entries, "fingerprint": "f", "positions": positions},
+        **more,
+    }
+
+
+FIRST, SECOND = part(1, 2, [[0, 3], [4]], 5), part(2, 2, [[1], [2]], 5)
+
+
+@given(st.permutations([part(1, 3, [[4], [0]], 6), part(2, 3, [], 6), part(3, 3, [[1, 2], [3], [5]], 6)]))
+@settings(max_examples=10)
+def test_parts_in_any_order_make_the_whole_in_the_order_of_its_tenants(parts: list[dict[str, Any]]) -> None:
+    whole = merge(parts)
+    assert [entry["tenant_id"] for entry in whole["tenants"]] == ["t0", "t1", "t3", "t4", "t5"]
+    assert whole["summary"] == {"total": 5, "ok": 5, "failed": 0, "unknown": 0, "seconds": 0.3}
+    assert (whole["count"], whole["by_severity"], whole["complete"], whole["failed"]) == (10, {"high": 5, "low": 5}, True, False)
+    assert "shard" not in whole
+
+
+def test_a_part_that_is_not_complete_leaves_the_whole_incomplete_and_says_why() -> None:
+    whole = merge([FIRST, {**SECOND, "complete": False, "failed": True, "msg": "1 of 2 tenants failed"}])
+    assert (whole["complete"], whole["failed"], whole["messages"]) == (False, True, ["1 of 2 tenants failed"])
+
+
+def test_each_cursor_comes_from_the_part_that_read_the_tenant() -> None:
+    old = {"t0": "old", "t1": "old", "t2": "old", "t4": "old", "gone": "old"}
+    first = {**FIRST, "cursor": {**old, "t0": "new", "t4": "new"}}
+    second = {**SECOND, "cursor": {**old, "t1": "new"}}
+    assert merge([second, first])["cursor"] == {"t0": "new", "t1": "new", "t2": "old", "t4": "new", "gone": "old"}
+
+
+def test_files_of_the_parts_are_listed() -> None:
+    assert merge([{**FIRST, "dest": "/a"}, {**SECOND, "dest": "/b"}])["dests"] == ["/a", "/b"]
+
+
+def test_hosts_of_the_parts_are_put_together() -> None:
+    parts = [{**shard, "hosts": {f"h{shard['shard']['number']}": {"outcome": "ok"}}} for shard in (FIRST, SECOND)]
+    for entry in parts:
+        del entry["tenants"]
+    assert merge(parts)["hosts"] == {"h1": {"outcome": "ok"}, "h2": {"outcome": "ok"}}
+    parts[1]["hosts"] = parts[0]["hosts"]
+    with pytest.raises(OptionError, match="more than one part: h1"):
+        merge(parts)
+
+
+def changed(which: dict[str, Any], **shard: Any) -> dict[str, Any]:
+    other = copy.deepcopy(which)
+    other["shard"].update(shard)
+    return other
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([], "no results to merge"),
+        ([FIRST], "Parts are missing: 2/2"),
+        ([SECOND], "Parts are missing: 1/2"),
+        ([FIRST, SECOND, SECOND], "there more than once: 2/2"),
+        ([FIRST, FIRST], "missing: 2/2"),
+        ([FIRST, changed(SECOND, fingerprint="other")], "different fleets"),
+        ([FIRST, changed(SECOND, parts=3)], "different fleets"),
+        ([FIRST, changed(SECOND, entries=6)], "different fleets"),
+        ([FIRST, changed(SECOND, positions=[[1], [3]])], "2 of 5 entries of tenants are in no part, or in several: number 3, 4"),
+        ([FIRST, changed(SECOND, positions=[[1], [2], [7]])], "entries of tenants"),
+        ([FIRST, {"failed": True, "msg": "The secret is wrong."}], "not that of a part"),
+        ([FIRST, "nothing"], "not that of a part"),
+        ([FIRST, {**SECOND, "shard": {"number": 2}}], "not that of a part"),
+    ],
+)
+def test_parts_that_are_not_the_whole_are_refused(parts: list[Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        merge(parts)
+
+
+def test_the_filter_says_the_same_and_leaves_its_input_alone() -> None:
+    before = copy.deepcopy([FIRST, SECOND])
+    assert merge_shards([FIRST, SECOND])["count"] == 8
+    assert before == [FIRST, SECOND]
+    with pytest.raises(Exception, match="merge_shards: Parts are missing: 2/2"):
+        merge_shards([FIRST])
