@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
+from integration.apps import prepared_app
 from integration.harness import ANSIBLE, CLIENT_ID, COLLECTIONS, FABRIKAM, NORTHWIND, TESTS, Ansible, Emulator, Run
 from integration.internet import Asked, internet
 from tools.environments import environment_path
@@ -171,6 +173,35 @@ def test_a_secret_that_is_read_once_serves_all_customers(quiet_ansible: Ansible,
     assert [asked.url for asked in outside.asked] == [f"{VAULT}/v1/secret/data/partner-app"]
     assert {result["consent_state"] for result in run.results("token")} == {"ready"}
     assert cloud.client_secret not in run.everything_shown()
+
+
+def test_a_job_of_github_needs_no_secret(quiet_ansible: Ansible, cloud: Emulator, graph: requests.Session, tmp_path: Path) -> None:
+    subject = "repo:contoso/partner:ref:refs/heads/main"
+    issued = cloud.admin("POST", "/idp/github/token", {"subject": subject})
+    trust = {"name": "github", "issuer": issued["issuer"], "subject": subject, "audiences": ["api://AzureADTokenExchange"]}
+    assert graph.post(f"{prepared_app(cloud, graph)}/federatedIdentityCredentials", json=trust).status_code == 201
+
+    def github(asked: Asked) -> tuple[int, Any]:
+        assert asked.url == "https://actions.contoso.example/token?api-version=2.0&audience=api://AzureADTokenExchange"
+        assert asked.headers["Authorization"] == "Bearer a-token-of-the-job"
+        return 200, {"value": issued["token"]}
+
+    file = re.search(r"``(m365d_federated_token_file: [^`]+)``", GUIDE)
+    assert file
+    prepared(quiet_ansible, cloud, f"m365d_client_id: {CLIENT_ID}\n{file[1]}\n")
+    play = yaml.safe_load(PLAYBOOK)
+    play[0]["tasks"] = [*yaml.safe_load(recipes("No secret at all")[0]), *play[0]["tasks"]]
+    job = {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "https://actions.contoso.example/token?api-version=2.0",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a-token-of-the-job",
+        "RUNNER_TEMP": str(tmp_path),
+    }
+    with internet(quiet_ansible.directory, github) as outside:
+        environment = {**outside.environment, "SSL_CERT_FILE": outside.ca_path, **job}
+        run = quiet_ansible.playbook(yaml.safe_dump(play, sort_keys=False), "-vvvv", environment=environment)
+    ready_and_silent(run, issued["token"])
+    assert "a-token-of-the-job" not in run.everything_shown()
+    assert (tmp_path / "federated-token").stat().st_mode & 0o077 == 0
 
 
 def test_the_readme_gives_the_same_recipes(tmp_path: Path) -> None:
