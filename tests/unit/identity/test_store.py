@@ -245,6 +245,75 @@ def _refuse(*_args: Any, **_kwargs: Any) -> Any:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_a_directory_that_is_made_on_the_way_is_private_too(tmp_path: Path) -> None:
+    FileStore(str(tmp_path / "new"))
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
+def test_who_does_not_want_to_wait_does_not(store: Store) -> None:
+    answers: list[bool] = []
+
+    def try_once() -> None:
+        with store.locked("a", wait=0) as got:
+            answers.append(got)
+
+    with store.locked("a", wait=0):
+        thread = threading.Thread(target=try_once)
+        thread.start()
+        thread.join(timeout=0.5)
+        assert answers == [False]
+
+
+def test_the_sentence_is_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(str(tmp_path))
+    monkeypatch.setattr(os, "replace", _refuse)
+    with pytest.raises(OptionError) as caught:
+        store.write("a", RECORD, MATERIAL)
+    assert caught.value.message == f"Tokens cannot be kept in '{folder(tmp_path)}': no space left on device."
+
+
+def test_a_lock_that_stays_taken_is_looked_at_with_growing_pauses_until_the_time_is_over(tmp_path: Path) -> None:
+    moment, slept = [100.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        moment[0] += seconds
+
+    holder = FileStore(str(tmp_path))
+    waiter = FileStore(str(tmp_path), clock=lambda: moment[0], sleep=sleep)
+    with holder.locked("a", wait=0) as held, waiter.locked("a", wait=1.0) as got:
+        assert (held, got) == (True, False)
+    assert slept[:3] == pytest.approx([0.002, 0.003, 0.0045])
+    assert slept == sorted(slept)
+    assert max(slept) == 0.05
+    assert 1.0 <= sum(slept) < 1.05
+    slept.clear()
+    with holder.locked("a", wait=0), waiter.locked("a", wait=0) as got:
+        assert (got, slept) == (False, [])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not tell which files are open")
+def test_reading_and_locking_leave_no_file_open(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    store.write("a", RECORD, None)
+    before = len(os.listdir("/proc/self/fd"))
+    for _round in range(5):
+        store.read("a", None)
+        with store.locked("a", wait=0):
+            pass
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_local_key_is_read_once_and_outlives_a_purge(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    store.write("a", RECORD, None)
+    store.remove("")
+    assert (folder(tmp_path) / ".key").exists()
+    store.write("a", RECORD, None)
+    (folder(tmp_path) / ".key").unlink()
+    assert store.read("a", None) == RECORD
+
+
 @pytest.mark.parametrize("function", ["replace", "open", "listdir"])
 def test_a_disk_that_refuses_is_one_clear_sentence_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
