@@ -131,18 +131,20 @@ def test_a_run_that_is_killed_between_delivery_and_cursor_leaves_no_double(
     assert sync.cursor("fabrikam") is not None
 
 
+@pytest.mark.parametrize("in_process", ["1", "0"])
 def test_a_receiver_that_stumbles_gets_everything_and_one_that_refuses_holds_the_cursor(
-    sync: Synchronisation, tenants: Emulator, receiver: Receiver
+    sync: Synchronisation, tenants: Emulator, receiver: Receiver, in_process: str
 ) -> None:
+    sync.ansible.environment["M365D_IN_PROCESS"] = in_process
     sync.post_to(receiver)
     receiver.planned = [503, 429, 202, 500, 202, 400]
-    refused = sync.run("--limit", "fabrikam")
+    refused = sync.run("--limit", "fabrikam", "-vvv")
     assert refused.status != 0
     assert sync.cursor("fabrikam") is None
     assert len(receiver.received) == 2
     assert len(sync.lines()) == 4
     assert "HTTP 400" in refused.output
-    again = sync.run("--limit", "fabrikam")
+    again = sync.run("--limit", "fabrikam", "-vvv", "--diff")
     assert again.status == 0, again.output
     assert {body["id"] for body in receiver.accepted().values()} == {row["id"] for row in sync.lines()}
     assert len(receiver.accepted()) == 4
