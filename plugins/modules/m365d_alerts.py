@@ -135,6 +135,8 @@ options:
     description:
       - The order of RV(alerts), by the time of their last update or of their creation, newest or oldest first.
       - With O(limit), also which alerts are returned.
+      - With O(dest), alerts are written as they come, which is the last updated first where all are read, and in this order where O(limit)
+        is given. With O(api=defender) and O(incident_ids) they are always in this order.
     type: str
     choices: [updated_desc, updated_asc, created_desc, created_asc]
     default: updated_desc
@@ -146,6 +148,38 @@ options:
   raw:
     description:
       - Whether each alert also holds, as C(raw), the object as the service sent it.
+    type: bool
+    default: false
+  dest:
+    description:
+      - A file to write the alerts to as they are read, instead of returning RV(alerts). Those of Microsoft Graph's list are not held in
+        memory, however many there are.
+      - The file appears under its name when it is whole, and only then. It is readable by its owner alone.
+      - Where it holds C({tenant_id}), that stands for the id of the tenant, so that each of O(tenants) has a file of its own. Otherwise
+        O(tenants) share one file, which holds all alerts of a tenant or none.
+    type: path
+  dest_format:
+    description:
+      - The format of O(dest). By default the ending of its name tells, one of C(.ndjson), C(.jsonl), C(.json), C(.csv) and C(.parquet).
+      - V(ndjson) has one JSON object per line, as in RV(alerts).
+      - V(csv) has one row per alert. Lists and objects are JSON. A text that a spreadsheet would take for a formula begins with a quote
+        (C(')).
+      - V(parquet) has the same columns with types. It needs the Python library C(pyarrow).
+    type: str
+    choices: [ndjson, csv, parquet]
+  force:
+    description:
+      - Whether O(dest) may be replaced where it is there already. Otherwise the task fails before the first request.
+      - What an interrupted run with O(tenants) left is thrown away then, unless O(resume) is set.
+    type: bool
+    default: false
+  resume:
+    description:
+      - Whether to go on where a run with O(tenants) and O(dest) was interrupted, with the same options. The tenants that were done are not
+        read again; their results come from then.
+      - Such a run leaves C(.journal), and C(.partial) where the tenants share a file, after the name of O(dest), with the word
+        C(all-tenants) for C({tenant_id}). Without this option and without O(force) the task fails when it finds them.
+      - With a file for each tenant, the tenants that failed in a run that ended can be read so, too.
     type: bool
     default: false
 notes:
@@ -177,15 +211,15 @@ attributes:
   check_mode:
     support: full
     details:
-      - The module reads only.
+      - With O(dest), the file is not written, but the result says whether it would change.
   diff_mode:
-    support: N/A
+    support: none
     details:
-      - The module reads only.
+      - A file of O(dest) is not compared line by line.
   idempotent:
     support: full
     details:
-      - The module reads only.
+      - With O(dest) and O(force), the task is changed where the file is another one than before.
 author:
   - m365d.partner contributors (@m365d)
 """
@@ -223,6 +257,15 @@ EXAMPLES = r"""
     classification: [falsePositive]
     updated_since: 30d
   register: noise
+
+- name: "Report: the alerts of yesterday as one table, for all customers"
+  m365d.partner.m365d_alerts:
+    tenants: "{{ groups['customers'] | map('extract', hostvars, 'm365d_tenant_id') | list }}"
+    created_since: 24h
+    dest: /srv/reports/alerts.csv
+    force: true
+  delegate_to: localhost
+  run_once: true
 
 - name: "Ticket: the alerts that another system knows by id"
   m365d.partner.m365d_alerts:
@@ -262,6 +305,11 @@ tenants:
       type: list
       elements: str
       returned: always
+    resumed:
+      description:
+        - That the result comes from the run that was interrupted, see O(resume).
+      type: bool
+      returned: when it does
     outcome:
       description:
         - V(ok); V(failed), when the service gave a definite answer that is a fault; V(unknown), when nothing definite is known.
@@ -322,7 +370,7 @@ alerts:
     - The alerts. All keys are always there. Values of enumerations are Microsoft Graph's; one that is not known passes through.
   type: list
   elements: dict
-  returned: success
+  returned: success, without O(dest)
   contains:
     id:
       description:
@@ -505,9 +553,24 @@ by_severity:
   type: dict
   returned: success
   sample: {"high": 2, "medium": 4, "low": 5, "informational": 1, "unknown": 0}
+dest:
+  description:
+    - The file that the alerts were written to; in check mode, that they would be written to.
+  type: str
+  returned: with O(dest)
+size:
+  description:
+    - The size of the file in bytes.
+  type: int
+  returned: with O(dest)
+checksum:
+  description:
+    - The SHA-256 of the file. Where the file was the same before, the task is not changed.
+  type: str
+  returned: with O(dest)
 complete:
   description:
-    - Whether everything that was asked for was read.
+    - Whether everything that was asked for was read, that is, every alert that matched all the time that the reading took.
   type: bool
   returned: success
 partial_reason:

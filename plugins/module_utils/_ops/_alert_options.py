@@ -14,6 +14,7 @@ from .._core.incidents import vocabulary
 from .._core.incidents.alerts import AlertQuery
 from .._core.incidents.reader import ORDERS
 from .._core.incidents.verdicts import member_option
+from .._core.incidents.writers import FORMATS
 from ._incident_options import check_reading, listed, members_of, time_window
 
 _LONGEST_ID = 256
@@ -39,6 +40,10 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "order_by": {"type": "str", "choices": list(ORDERS), "default": "updated_desc"},
     "limit": {"type": "int"},
     "raw": {"type": "bool", "default": False},
+    "dest": {"type": "path"},
+    "dest_format": {"type": "str", "choices": list(FORMATS)},
+    "force": {"type": "bool", "default": False},
+    "resume": {"type": "bool", "default": False},
 }
 
 

@@ -129,27 +129,24 @@ def _deliver(reading: _Reading, task: Task, tenant_id: str, part: FilePart | Non
     params = task.params
     if not params["dest"]:
         found = list(reading.incidents(as_they_come=False))
-        return _Delivery({"incidents": found, **_counts(count_by_severity(found))})
+        return _Delivery({"incidents": found, **counted(count_by_severity(found))})
     if part is not None:
-        return _Delivery(_counts(_written(reading, part)))
+        return _Delivery(counted(count_by_severity(written_to(part, reading.incidents(as_they_come=True)))))
     with file_at(params, destination_for(params["dest"], tenant_id), sole=task.places is not None) as file:
-        counts = _written(reading, file)
+        counts = counted(count_by_severity(written_to(file, reading.incidents(as_they_come=True))))
         written = file.commit(dry_run=task.check_mode)
-    return _Delivery({**_counts(counts), **described(written)}, changed=written.changed)
+    return _Delivery({**counts, **described(written)}, changed=written.changed)
 
 
-def _written(reading: _Reading, sink: Sink) -> dict[str, int]:
-    """Write incidents as they come and return their counts by severity."""
-
-    def _passed_on() -> Iterator[dict[str, Any]]:
-        for incident in reading.incidents(as_they_come=True):
-            sink.write(incident)
-            yield incident
-
-    return count_by_severity(_passed_on())
+def written_to(sink: Sink, found: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Write incidents, or alerts, as they come and yield them on."""
+    for one in found:
+        sink.write(one)
+        yield one
 
 
-def _counts(by_severity: Mapping[str, int]) -> dict[str, Any]:
+def counted(by_severity: Mapping[str, int]) -> dict[str, Any]:
+    """Return the counts of a result."""
     return {"count": sum(by_severity.values()), "by_severity": dict(by_severity)}
 
 

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
 from ..errors import FleetStopped, OptionError, PartnerError
+from .schema import INCIDENT_KEYS
 from .writers import FORMATS, Writer, make_writer
 
 _TENANT_MARK = "{tenant_id}"
@@ -77,15 +78,26 @@ class IncidentFile:
     """Use as a context: what was not committed at its end is removed, and the destination is as it was.
 
     :param force: whether a file that is there may be replaced.
+    :param keys: the keys of the schema of what is written: of incidents, unless said otherwise.
     :param sole: whether the caller sees to it that nobody else writes there. Then what a killed process left is replaced.
     :raises OptionError: on entry, where the destination cannot be written or is there already.
     """
 
-    def __init__(self, path: str, file_format: str, *, force: bool = False, raw: bool = False, sole: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        file_format: str,
+        *,
+        force: bool = False,
+        raw: bool = False,
+        sole: bool = False,
+        keys: tuple[str, ...] = INCIDENT_KEYS,
+    ) -> None:
         self.path = path
         self.format = file_format
         self.force = force
         self._raw = raw
+        self._keys = keys
         self._sole = sole
 
     def __enter__(self) -> IncidentFile:
@@ -128,7 +140,7 @@ class IncidentFile:
             raise OptionError(f"dest '{self.path}' is no file.", next_step="Name a file, new or old.")
 
     def _open_writer(self, file: BinaryIO) -> Writer:
-        return make_writer(file, self.format, raw=self._raw)
+        return make_writer(file, self.format, raw=self._raw, keys=self._keys)
 
     def write(self, incident: Mapping[str, Any]) -> None:
         """Add one incident; raise `PartnerError` where the file system refuses."""

@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Incidents as rows, for CSV and Parquet: one column per key of the schema, lists and objects as JSON."""
+"""Incidents, or alerts, as rows, for CSV and Parquet: one column per key of the schema, lists and objects as JSON."""
 
 from __future__ import annotations
 
@@ -12,17 +12,26 @@ from typing import Any
 
 from .schema import INCIDENT_KEYS
 
-TIME_COLUMNS = ("created_date_time", "last_update_date_time")
+TIME_COLUMNS = (
+    "created_date_time",
+    "last_update_date_time",
+    "resolved_date_time",
+    "first_activity_date_time",
+    "last_activity_date_time",
+)
 NUMBER_COLUMNS = ("priority_score",)
-TEXT_LIST_COLUMNS = ("custom_tags", "system_tags", "redirected_from")
+TEXT_LIST_COLUMNS = ("custom_tags", "system_tags", "redirected_from", "categories", "mitre_techniques")
 
 # What a spreadsheet takes for a formula (OWASP, CSV injection). Titles and descriptions hold text that attackers choose.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def columns(*, raw: bool) -> tuple[str, ...]:
-    """Return the names of the columns in their order."""
-    return (*INCIDENT_KEYS, "raw") if raw else INCIDENT_KEYS
+def columns(keys: tuple[str, ...] = INCIDENT_KEYS, *, raw: bool) -> tuple[str, ...]:
+    """Return the names of the columns in their order.
+
+    :param keys: the keys of the schema, of incidents or of alerts.
+    """
+    return (*keys, "raw") if raw else keys
 
 
 def json_text(value: Any) -> str:

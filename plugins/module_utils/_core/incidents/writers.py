@@ -2,7 +2,7 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The formats of a file of incidents. A writer takes one incident at a time and keeps no more than a few in memory."""
+"""The formats of a file of incidents or alerts. A writer takes one incident at a time and keeps no more than a few in memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from .._libraries import optional_library
 from .rows import NUMBER_COLUMNS, TEXT_LIST_COLUMNS, TIME_COLUMNS, clean_text, columns, csv_row, json_text
+from .schema import INCIDENT_KEYS
 from .times import is_instant, microseconds_since_epoch
 
 _ROWS_PER_GROUP = 1_000
@@ -51,8 +52,8 @@ class NdjsonWriter:
 class CsvWriter:
     """A header and one row per incident (RFC 4180, UTF-8)."""
 
-    def __init__(self, file: BinaryIO, *, raw: bool) -> None:
-        self._names = columns(raw=raw)
+    def __init__(self, file: BinaryIO, names: tuple[str, ...]) -> None:
+        self._names = names
         self._text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="", write_through=True)
         self._rows = csv.writer(self._text)
         self._rows.writerow(self._names)
@@ -73,10 +74,10 @@ class ParquetWriter:
     :raises LibraryMissing: where pyarrow is not installed.
     """
 
-    def __init__(self, file: BinaryIO, *, raw: bool) -> None:
+    def __init__(self, file: BinaryIO, names: tuple[str, ...]) -> None:
         self._arrow = optional_library("pyarrow", purpose="writing Parquet")
         parquet = optional_library("pyarrow.parquet", purpose="writing Parquet")
-        self._names = columns(raw=raw)
+        self._names = names
         self._schema = self._arrow.schema([(name, self._type(name)) for name in self._names])
         self._file = parquet.ParquetWriter(file, self._schema)
         self._rows: list[dict[str, Any]] = []
@@ -115,8 +116,12 @@ def _parquet_value(name: str, value: Any) -> Any:
     return clean_text(value)
 
 
-def make_writer(file: BinaryIO, file_format: str, *, raw: bool) -> Writer:
-    """Return the writer of a format out of `FORMATS`; raise `LibraryMissing` where it needs a library that is missing."""
+def make_writer(file: BinaryIO, file_format: str, *, raw: bool, keys: tuple[str, ...] = INCIDENT_KEYS) -> Writer:
+    """Return the writer of a format out of `FORMATS`; raise `LibraryMissing` where it needs a library that is missing.
+
+    :param keys: the keys of the schema of what is written.
+    """
+    names = columns(keys, raw=raw)
     if file_format == "csv":
-        return CsvWriter(file, raw=raw)
-    return ParquetWriter(file, raw=raw) if file_format == "parquet" else NdjsonWriter(file)
+        return CsvWriter(file, names)
+    return ParquetWriter(file, names) if file_format == "parquet" else NdjsonWriter(file)
