@@ -57,7 +57,7 @@ unit: ## unit tests with coverage
 integration: ## playbooks against the emulator
 	$(GATES) integration
 
-hostile: ## SEEDS=n runs of incremental reading against a service that does its worst (FIRST=n: where to begin)
+hostile: ## SEEDS=n runs of reading incidents from a service that does its worst (FIRST=n: where to begin)
 	$(SETUP) dev
 	@cd tests && PYTHONPATH="$(CURDIR)/build/collections:$(CURDIR)/tests" $(CURDIR)/$(DEV)/python -m integration.hostile \
 		--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1)
