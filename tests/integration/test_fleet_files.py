@@ -21,6 +21,7 @@ from integration.harness import ANSIBLE, HOME, RUN_SECONDS, Ansible, Emulator
 
 TENANTS = tuple(f"11111111-1111-4111-8111-{number:012d}" for number in range(200, 216))
 INCIDENTS = 12
+DELAY = 0.25
 READER = "33333333-3333-4333-8333-000000000001"
 
 
@@ -118,6 +119,8 @@ class Fleet:
                 break
             time.sleep(0.02)
         output, _nothing = process.communicate(timeout=30)
+        # What was asked last is answered, and logged, after the end of who asked.
+        time.sleep(2 * DELAY)
         assert process.returncode != 0, output
         return output
 
@@ -131,7 +134,7 @@ def fleet(request: pytest.FixtureRequest, quiet_ansible: Ansible, cloud: Emulato
 
 def test_ctrl_c_leaves_whole_files_and_the_next_run_goes_on(fleet: Fleet, path: str) -> None:
     fleet.ansible.environment["M365D_IN_PROCESS"] = "1" if path == "in_process" else "0"
-    fleet.cloud.admin("POST", "/faults", {"family": "graph", "path": "/security/incidents", "delay": 0.25})
+    fleet.cloud.admin("POST", "/faults", {"family": "graph", "path": "/security/incidents", "delay": DELAY})
     fleet.interrupted(4, cursor={})
     fleet.cloud.admin("DELETE", "/faults")
     truth = fleet.truth()
