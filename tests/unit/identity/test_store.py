@@ -187,6 +187,25 @@ def test_a_damaged_local_key_is_replaced_and_its_records_are_lost(tmp_path: Path
     assert store.read("a", None) is None
     store.write("a", RECORD, None)
     assert FileStore(str(tmp_path)).read("a", None) == RECORD
+    assert len((folder(tmp_path) / ".key").read_bytes()) == 32
+
+
+def test_a_key_that_somebody_put_there_as_a_link_is_refused_and_no_other_is_used_in_its_place(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    (tmp_path / "theirs").write_bytes(b"k" * 32)
+    (folder(tmp_path) / ".key").symlink_to(tmp_path / "theirs")
+    with pytest.raises(OptionError, match=r"the file \.key in it is none of ours"):
+        store.write("a", RECORD, None)
+    assert not (folder(tmp_path) / "a").exists()
+    store.write("a", RECORD, MATERIAL)
+
+
+def test_a_record_behind_a_link_is_a_miss(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    store.write("a", RECORD, MATERIAL)
+    (folder(tmp_path) / "a").rename(tmp_path / "elsewhere")
+    (folder(tmp_path) / "a").symlink_to(tmp_path / "elsewhere")
+    assert store.read("a", MATERIAL) is None
 
 
 def test_two_processes_agree_on_one_local_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +329,7 @@ def test_the_local_key_is_read_once_and_outlives_a_purge(tmp_path: Path) -> None
     store.remove("")
     assert (folder(tmp_path) / ".key").exists()
     store.write("a", RECORD, None)
+    assert FileStore(str(tmp_path)).read("a", None) == RECORD
     (folder(tmp_path) / ".key").unlink()
     assert store.read("a", None) == RECORD
 

@@ -241,7 +241,9 @@ class FileStore:
                         self._replace(_LOCAL_KEY, secrets.token_bytes(_KEY_BYTES), keep_existing=key is None)
                     except OSError as exc:
                         raise self._unusable(_reason(exc)) from exc
-                    key = self._content(_LOCAL_KEY) or b""
+                    key = self._content(_LOCAL_KEY)
+                    if key is None or len(key) != _KEY_BYTES:
+                        raise self._unusable(f"the file {_LOCAL_KEY} in it is none of ours")
                 self._key = key
             return self._key
 
