@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -55,7 +56,7 @@ def run_with_dest(
     if not per_tenant:
         file_at(dest).check()
     journal = Journal(
-        _journal_place(dest),
+        _journal_place(dest, task.params["shard"]),
         # What is in a shared file cannot be taken out again: it is continued with the same tenants alone.
         about=_about(task.params, (*options, "api", "cloud") if per_tenant else (*options, "api", "cloud", "tenants", "shard")),
         resume=bool(task.params["resume"]),
@@ -150,14 +151,18 @@ def _resumed(kept: Entry) -> Outcome:
     return Outcome({**kept.result, "resumed": True})
 
 
-def _journal_place(dest: str) -> str:
-    """Return what the journal is named after: the destination, or the first part of it that is the same for all tenants."""
+def _journal_place(dest: str, shard: str | None) -> str:
+    """Return what the journal is named after: the destination, or the first part of it that is the same for all tenants.
+
+    Shards whose tenants have files of their own may run at the same time, so that each has its journal.
+    """
     if not is_per_tenant(dest):
         return dest
+    everyone = f"{_ALL}-{re.sub(r'[^0-9]+', '-of-', shard.strip())}" if shard else _ALL
     head, tail = os.path.split(dest)
     while is_per_tenant(head):
         head, tail = os.path.split(head)
-    return os.path.join(head, destination_for(tail, _ALL))
+    return os.path.join(head, destination_for(tail, everyone))
 
 
 def _about(params: Mapping[str, Any], options: Collection[str]) -> str:

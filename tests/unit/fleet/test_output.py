@@ -255,6 +255,29 @@ def test_two_runs_do_not_write_the_same_files(tmp_path: Path, dest: str) -> None
     assert fleet.content() == WHOLE
 
 
+def test_shards_with_a_file_for_each_tenant_run_at_the_same_time_and_one_shared_file_takes_one_of_them(tmp_path: Path) -> None:
+    class Nested(Fleet):
+        """Runs the second shard in the midst of the first."""
+
+        inner: Fleet | None = None
+
+        def single(self, task: Task, part: FilePart | None) -> Outcome:
+            if self.inner is not None:
+                inner, self.inner = self.inner, None
+                inner.run(shard="2/2")
+            return super().single(task, part)
+
+    fleet = Nested(tmp_path, "{tenant_id}.ndjson")
+    fleet.inner = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.run(shard="1/2")
+    assert fleet.content() == WHOLE
+    assert not [name for name in os.listdir(tmp_path) if name.endswith("journal")]
+    shared = Nested(tmp_path, "all.ndjson")
+    shared.inner = Fleet(tmp_path, "all.ndjson")
+    outcome = shared.run(shard="1/2")
+    assert "Another run" in str([entry.get("msg") for entry in outcome.result["tenants"]])
+
+
 @pytest.mark.parametrize("ending", ["journal", "partial"])
 @pytest.mark.parametrize("prepared", ["readable", "link", "second name", "pipe"])
 def test_a_file_that_somebody_else_prepared_gets_nothing(tmp_path: Path, ending: str, prepared: str) -> None:
