@@ -192,6 +192,26 @@ def test_an_environment_is_made_anew_only_when_something_it_depends_on_changed(
     assert (environments.fingerprint(sys.executable, ("needs.txt",), ()) == before) == (changed == "nothing")
 
 
+def test_every_environment_that_a_gate_names_can_be_made() -> None:
+    known = {*environments.ENVIRONMENTS, *environments.FILLS}
+    named = {name for gate in (*gates.GATES, *gates.EXTRA_GATES) for name in (*gate.environments, *gate.witnesses)}
+    assert named == known
+
+
+def test_a_witness_is_filled_by_its_own_recipe_and_anew_when_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setattr(environments, "run_logged", lambda command, **_options: Path(command[-1]).mkdir(parents=True, exist_ok=True))
+    filled: list[Path] = []
+
+    def fill(target: Path, log: Path) -> None:
+        assert log.is_file()
+        filled.append(target)
+
+    target = tmp_path / "venvs" / "witness"
+    made = [environments.ensure_environment(target, (), extra=(need,), fill=fill) for need in ("one", "one", "two")]
+    assert (made, filled) == ([True, False, True], [target, target])
+
+
 def test_the_matrix_tries_each_core_with_its_oldest_and_newest_python_and_names_what_it_cannot_try() -> None:
     chosen, without = matrix.choose({(3, 10): "a", (3, 11): "b", (3, 12): "c"})
     assert ("2.16", (3, 10)) in chosen
