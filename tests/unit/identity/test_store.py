@@ -200,6 +200,14 @@ def test_a_key_that_somebody_put_there_as_a_link_is_refused_and_no_other_is_used
     store.write("a", RECORD, MATERIAL)
 
 
+def test_a_file_of_another_format_is_a_miss(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    store.write("a", RECORD, MATERIAL)
+    path = folder(tmp_path) / "a"
+    path.write_bytes(b"m365d2" + path.read_bytes()[6:])
+    assert store.read("a", MATERIAL) is None
+
+
 def test_a_record_behind_a_link_is_a_miss(tmp_path: Path) -> None:
     store = FileStore(str(tmp_path))
     store.write("a", RECORD, MATERIAL)
