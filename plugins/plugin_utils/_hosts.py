@@ -20,7 +20,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_N
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import CREDENTIAL_NAMES, ENTRY_OPTIONS, typed_entry
 from ansible_collections.m365d.partner.plugins.module_utils._ops._session import requested_tenant
-from ansible_collections.m365d.partner.plugins.plugin_utils._options import variable_value
+from ansible_collections.m365d.partner.plugins.plugin_utils._options import plain, variable_value
 
 CREDENTIAL_VARIABLE = f"{VARIABLE_PREFIX}credential"
 
@@ -124,11 +124,10 @@ class _Reader:
         raw = variables.get(name)
         if raw is None:
             return None
-        is_template = isinstance(raw, (list, dict)) or (isinstance(raw, str) and ("{{" in raw or "{%" in raw))
-        if not is_template and id(raw) in self._known:
-            return self._known[id(raw)][1]
-        with self._templar.set_temporary_context(available_variables=variables):
-            value = variable_value(name, variables=variables, templar=self._templar)
-        if not is_template:
-            self._known[id(raw)] = (raw, value)
-        return value
+        if isinstance(raw, str) and "{{" not in raw and "{%" not in raw:
+            return plain(raw)
+        if isinstance(raw, (str, list, dict)):
+            return variable_value(name, variables=variables, templar=self._templar.copy_with_new_env(available_variables=variables))
+        if id(raw) not in self._known:
+            self._known[id(raw)] = (raw, variable_value(name, variables=variables, templar=self._templar))
+        return self._known[id(raw)][1]
