@@ -38,7 +38,7 @@ emulator: ## start the emulated cloud alone and print how to point a playbook at
 	$(SETUP) dev
 	@exec $(DEV)/python tests/tools/run_emulator.py $(if $(PORT),--port $(PORT))
 
-bench: ## whole runs measured side by side; leaves build/bench/results.json (BENCH_TENANTS=n BENCH_ROUNDS=n shrink it)
+bench: ## whole runs measured side by side; leaves build/bench/results.json (BENCH_TENANTS=n BENCH_ROUNDS=n BENCH_SLOW_ROUNDS=n shrink it)
 	$(SETUP) dev
 	@$(DEV)/python tests/bench/bench.py
 

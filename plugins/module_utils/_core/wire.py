@@ -71,7 +71,7 @@ class Wire(_Adapter):  # type: ignore[misc]
         """
         if not url.lower().startswith("https://"):
             raise requests.exceptions.InvalidSchema("only https is spoken")
-        request = requests.PreparedRequest()
+        request: Any = requests.PreparedRequest()
         request.method = method
         request.headers = {**self._headers, **headers}
         if params or not _PLAIN_URL.fullmatch(url):
