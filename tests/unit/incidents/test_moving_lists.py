@@ -11,6 +11,7 @@ import random
 from typing import Any
 
 import pytest
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.query import IncidentQuery
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.reader import ORDERS, IncidentReader
 from hypothesis import given, settings
@@ -205,3 +206,60 @@ def test_graph_is_asked_for_the_last_updates_first_whatever_order_is_wanted(orde
     reader(intake(limited), order=order, limit=5).collect()
     key, direction = {"updated": "lastUpdateDateTime", "created": "createdDateTime"}[order.split("_")[0]], order.split("_")[1]
     assert f"$orderby={key}%20{direction}" in limited.lines()[0]
+
+
+def _full_page(**members: Any) -> list[dict[str, Any]]:
+    """A full page of the Defender API, incidents 150 to 51 by last update, each created the day before."""
+    return [defender_incident(number, **members) for number in range(150, 50, -1)]
+
+
+UPDATED_REST = (
+    "lastUpdateTime%20le%202026-01-02T00%3A00%3A00.0000051Z",
+    "lastUpdateTime%20ge%202026-01-01T23%3A55%3A00.0000150Z",
+)
+
+
+def test_a_page_that_only_last_updates_sort_is_followed_by_what_they_leave() -> None:
+    page_1 = [{**one, "createdTime": f"2026-01-01T00:00:{index % 60:02d}Z"} for index, one in enumerate(_full_page())]
+    session = script(page(*page_1), page(defender_incident(50)))
+    assert len(reader(intake(session, api="defender")).collect()) == 101
+    assert session.lines()[1] == f"GET {DEFENDER_LIST}?$top=100&$filter=%28{'%20or%20'.join(UPDATED_REST)}%29"
+
+
+def test_a_page_that_only_creations_sort_is_followed_by_what_they_leave() -> None:
+    page_1 = [
+        defender_incident(number, updated=f"2026-01-02T00:00:{number % 60:02d}Z", createdTime=f"2026-01-01T00:00:00.{number:07d}Z")
+        for number in range(150, 50, -1)
+    ]
+    session = script(page(*page_1), page(defender_incident(50)))
+    assert len(reader(intake(session, api="defender")).collect()) == 101
+    assert session.lines()[1] == f"GET {DEFENDER_LIST}?$top=100&$filter=%28createdTime%20le%202026-01-01T00%3A00%3A00.0000051Z%29"
+
+
+@pytest.mark.parametrize("missing", ["lastUpdateTime", "createdTime"])
+def test_a_page_with_an_incident_without_an_instant_proves_no_order(missing: str) -> None:
+    spoilt = _full_page()
+    del spoilt[40][missing]
+    # By time: the page again, its older part, its newer one.
+    session = script(page(*spoilt), page(*_full_page()), page(defender_incident(50), defender_incident(51)), page(*_full_page()[:-1]))
+    reading = reader(intake(session, api="defender"))
+    assert len(reading.collect()) == 101
+    assert session.lines()[1] == f"GET {DEFENDER_LIST}?$top=100"
+    assert "%20or%20" not in "".join(session.lines())
+
+
+def test_an_empty_page_with_a_link_is_not_the_end() -> None:
+    link = f"{DEFENDER_LIST}?$skiptoken=x"
+    empty, rest = page(next_link=link), page(defender_incident(1))
+    # What says nothing of itself is read by the service's own links, until two readings agree.
+    session = script(empty, empty, empty, rest, empty, rest)
+    reading = reader(intake(session, api="defender"))
+    assert ids(reading.collect()) == ["1"]
+    assert reading.report.complete
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_further_page_that_fails_for_another_reason_fails_the_reading(status: int) -> None:
+    session = script(page(*_full_page()), graph_error(status, "Code", "no"))
+    with pytest.raises(PartnerError):
+        reader(intake(session, api="defender")).collect()

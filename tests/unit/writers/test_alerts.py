@@ -117,6 +117,22 @@ def test_a_service_that_does_not_sort_is_asked_without_order_and_sorted_here(mon
     assert ids(run(monkeypatch, *script)) == ["da2", "da1"]
 
 
+def test_further_pages_of_a_service_that_does_not_sort_are_asked_for_by_instants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An offset would lose an alert where another one left the filter between the two pages."""
+    newest = [graph_alert(number, lastUpdateDateTime=f"2026-01-{number:02d}T00:00:00Z") for number in (9, 8)]
+    oldest = [graph_alert(number, lastUpdateDateTime=f"2026-01-{number:02d}T00:00:00Z") for number in (9, 8, 7)]
+    status = "$filter=status eq 'new'"
+    rest = "(lastUpdateDateTime le 2026-01-08T00:00:00.0000000Z or createdDateTime le 2026-01-01T00:00:00.0000000Z"
+    rest += " or lastUpdateDateTime ge 2026-01-08T23:55:00.0000000Z)"
+    script = (
+        Exchange(f"GET alerts_v2?$top=100&{status}&{ORDER}&$count=true", refused(400, "BadRequest", "$orderby is not supported.")),
+        Exchange(f"GET alerts_v2?$top=100&{status}&$count=true", page(*newest, next_link=f"{GRAPH}alerts_v2?$skiptoken=x", total=3)),
+        Exchange(f"GET alerts_v2?$top=100&{status} and {rest}", page(*oldest)),
+    )
+    played = run(monkeypatch, *script, status=["new"])
+    assert (ids(played), played.result["complete"]) == (["da9", "da8", "da7"], True)
+
+
 def test_another_refusal_is_not_taken_for_one_of_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     script = Exchange(
         f"GET alerts_v2?$top=100&$filter=(bad eq 1)&{ORDER}&$count=true", refused(400, "BadRequest", "Invalid filter clause.")

@@ -192,7 +192,7 @@ class _Pass:
     @property
     def consistent(self) -> bool:
         """Whether nothing speaks against this being all: the pages agree on a count, and that many came."""
-        return not self.unsure and len(set(self.totals)) <= 1 and not self.short
+        return not self.unsure and len({total for total in self.totals if total is not None}) <= 1 and not self.short
 
     @property
     def counted(self) -> int:
