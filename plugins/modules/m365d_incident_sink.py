@@ -10,8 +10,8 @@ module: m365d_incident_sink
 short_description: Deliver incidents to a file, a directory or a webhook
 version_added: 0.1.0
 description:
-  - Takes the file that M(m365d.partner.m365d_incidents) wrote to its O(m365d.partner.m365d_incidents#module:dest), and delivers each version
-    of an incident (its tenant, id and last update) to one place. The role P(m365d.partner.incident_sync#role) is both together, with a
+  - Takes the file that M(m365d.partner.m365d_incidents) wrote to its O(m365d.partner.m365d_incidents#module:dest), and delivers each
+    version of an incident (its tenant, id and last update) to one place. The role P(m365d.partner.incident_sync#role) is both together, with a
     cursor that outlives the run.
   - A delivery that broke off may be made again. With O(file) and O(directory) nothing comes twice. With O(webhook) the receiver can tell by
     a key what it has got already.
@@ -30,8 +30,8 @@ options:
       - Add the incidents to a file, one JSON object per line (NDJSON). Each version is there once.
       - A version that the file, or an older one that was rotated, holds already is left out.
       - A last line that a crash tore is taken back before anything is added. Lines that are no incidents are left alone.
-      - Several tenants may share the file, also at the same time. Beside it lie a lock and a ledger, C(.NAME.lock) and C(.NAME.ledger), where
-        C(NAME) is the name of the file. The ledger tells where in the file a delivery began. Where it is lost, all is searched once.
+      - Several tenants may share the file, also at the same time. Beside it lie a lock and a ledger, C(.NAME.lock) and C(.NAME.ledger),
+        where C(NAME) is the name of the file. The ledger tells where in the file a delivery began. Where it is lost, all is searched once.
       - Exactly one of O(file), O(directory) and O(webhook) is needed.
     type: dict
     suboptions:
@@ -80,8 +80,8 @@ options:
   webhook:
     description:
       - Post each incident, as JSON, to an HTTPS receiver.
-      - At least once. The header C(Idempotency-Key) is the same whenever the same version is sent. It is the SHA-256, in hexadecimal, of the
-        JSON list (without blanks) of the tenant's id in lower case, the incident's id and its last update.
+      - At least once. The header C(Idempotency-Key) is the same whenever the same version is sent. It is the SHA-256, in hexadecimal, of
+        the JSON list (without blanks) of the tenant's id in lower case, the incident's id and its last update.
       - 429, 500, 502, 503, 504 and broken connections are tried again until O(deadline) is over. C(Retry-After) is obeyed. Redirections are
         not followed.
       - No token of a tenant is ever sent there.

@@ -210,6 +210,7 @@ notes:
     C(deprecation_warnings) silences it.
 seealso:
   - module: m365d.partner.m365d_token
+  - module: m365d.partner.m365d_incident_sink
   - name: Microsoft Graph, list incidents
     description: The service behind O(api=graph).
     link: https://learn.microsoft.com/graph/api/security-list-incidents
