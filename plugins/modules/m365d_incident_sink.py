@@ -11,8 +11,8 @@ short_description: Deliver incidents to a file, a directory or a webhook
 version_added: 0.1.0
 description:
   - Takes the file that M(m365d.partner.m365d_incidents) wrote to its O(m365d.partner.m365d_incidents#module:dest), and delivers each
-    version of an incident (its tenant, id and last update) to one place. The role P(m365d.partner.incident_sync#role) is both together, with a
-    cursor that outlives the run.
+    version of an incident (its tenant, id and last update) to one place. The role P(m365d.partner.incident_sync#role) is both together,
+    with a cursor that outlives the run.
   - A delivery that broke off may be made again. With O(file) and O(directory) nothing comes twice. With O(webhook) the receiver can tell by
     a key what it has got already.
   - Incidents are read one at a time and not held in memory.
