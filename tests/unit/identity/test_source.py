@@ -322,8 +322,9 @@ def test_errors_that_the_service_calls_passing_are_tried_again(build: Build) -> 
     assert bench.requests == 4
 
 
-def test_what_the_transport_already_repeated_is_not_repeated_again(build: Build) -> None:
-    bench = build(*[Answer(503, refusal(90033, "temporarily_unavailable"), {"Retry-After": "250"})] * 2)
+@pytest.mark.parametrize("status", [500, 503])
+def test_what_the_transport_already_repeated_is_not_repeated_again(build: Build, status: int) -> None:
+    bench = build(*[Answer(status, refusal(90033, "temporarily_unavailable"), {"Retry-After": "250"})] * 2)
     with pytest.raises(AuthenticationError):
         bench.get()
     assert (bench.requests, bench.slept) == (2, [])
@@ -370,9 +371,40 @@ def test_a_ready_token_is_given_as_it_is_and_never_kept(build: Build, tmp_path: 
 )
 def test_a_ready_token_serves_its_own_tenant_and_resource_alone(build: Build, given: Any, kind: type[Exception], message: str) -> None:
     bench = build(credential=ready(given), client_id="")
-    with pytest.raises(kind, match=message):
+    with pytest.raises(kind, match=message) as caught:
         bench.get()
+    assert (caught.value.state, caught.value.scope) == ("credential_error", "tenant")
     assert bench.get(checked=False).source == "given"
+
+
+@pytest.mark.parametrize(("named", "client_id"), [({"appid": CLIENT}, CLIENT), ({"azp": CLIENT}, CLIENT), ({}, "")])
+def test_where_no_app_is_named_the_token_says_whose_it_is(build: Build, named: dict[str, str], client_id: str) -> None:
+    bench = build(credential=ready({**claims(appid=None), **named}), client_id="")
+    assert bench.get().client_id == client_id
+
+
+@pytest.mark.parametrize(
+    ("options", "later", "source"),
+    [
+        pytest.param({}, 0.0, "cache", id="any token"),
+        pytest.param({"force_refresh": True}, 1.0, "cache", id="a new one"),
+        pytest.param({"force_refresh": True}, 0.0, "network", id="a new one, and that one is not"),
+        pytest.param({"claims": '{"access_token":{}}'}, 1.0, "network", id="the answer to a challenge"),
+    ],
+)
+def test_what_another_worker_obtained_meanwhile_serves_who_waited_unless_it_cannot(
+    build: Build, options: dict[str, Any], later: float, source: str
+) -> None:
+    bench = build(*issued("mine"))
+    locked = bench.source.cache.locked
+
+    def after_another(key: CacheKey, *, wait: float) -> Any:
+        bench.source.cache.put(key, CachedToken(token(claims(uti="theirs")), NOW + later, NOW + 3599))
+        return locked(key, wait=wait)
+
+    bench.source.cache.locked = after_another  # type: ignore[method-assign]
+    found = bench.get(**options)
+    assert (found.source, found.claims["uti"]) == (source, "theirs" if source == "cache" else "mine")
 
 
 @pytest.mark.parametrize(("client_id", "message"), [("", "client_id"), ("partner-app", "client_id is not a GUID")])
