@@ -646,9 +646,9 @@ window:
 requests:
   description:
     - How many requests were made to the service, without those for a token.
-    - A list that nobody changes takes one for each page, of 50 incidents with O(api=graph) and of 100 with O(api=defender). The Defender XDR
-      API does not tell where a list ends, so that one whose last page is full takes another one, and its pages begin with the last
-      incident of the one before and with what was updated in the last five minutes.
+    - A list that nobody changes takes one for each page, of 50 incidents with O(api=graph) and of 100 with O(api=defender). The
+      Defender XDR API does not tell where a list ends, so that one whose last page is full takes another one, and its pages begin with
+      the last incident of the one before and with what was updated in the last five minutes.
     - Where incidents move meanwhile, it takes more.
   type: int
   returned: success

@@ -195,7 +195,6 @@ def environment(here: Cloud, **more: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
         "ANSIBLE_CONFIG": str(OUTPUT / "ansible.cfg"),
-        "ANSIBLE_ACTION_PLUGINS": str(BENCH / "action_plugins"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORKS": os.environ.get("BENCH_FORKS", "4"),
         **more,
