@@ -21,7 +21,14 @@ def without_secrets(result: dict[str, Any], secrets: Collection[str]) -> dict[st
     only for those members of the result where one is found, or that JSON cannot hold.
     """
     patterns = [_json(secret)[1:-1] for secret in secrets]
-    return {key: remove_values(value, secrets) if _may_hold(value, patterns) else value for key, value in result.items()}
+    return {key: _masked(value, secrets, patterns) for key, value in result.items()}
+
+
+def _masked(value: Any, secrets: Collection[str], patterns: Collection[str]) -> Any:
+    if isinstance(value, list):
+        # One after the other, since the JSON of ten thousand tenants would be in memory beside them.
+        return [_masked(item, secrets, patterns) for item in value]
+    return remove_values(value, secrets) if _may_hold(value, patterns) else value
 
 
 def _may_hold(value: Any, patterns: Collection[str]) -> bool:

@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -193,15 +193,18 @@ class _Fleet(Generic[T, R]):
     def round(self, executor: ThreadPoolExecutor, tenants: Sequence[_Turn[T]], *, attempt: int) -> list[_Turn[T]]:
         """Try each of the tenants when its time has come, and return those that deserve another try, the earliest first."""
         again: list[_Turn[T]] = []
-        futures = []
+        # Those that are done are let go: ten thousand of them take as much memory as their tenants' results.
+        running: set[Future[None]] = set()
         for due, index, tenant in tenants:
             self.places.wait_until(due)
             self.places.take()
             if self._stopped_by is not None:
                 self.places.leave()
                 break
-            futures.append(executor.submit(self._guarded, index, tenant, attempt, again))
-        for future in futures:
+            future = executor.submit(self._guarded, index, tenant, attempt, again)
+            running.add(future)
+            future.add_done_callback(running.discard)
+        for future in running.copy():
             future.result()
         if self._stopped_by is not None:
             raise self._stopped_by

@@ -357,6 +357,9 @@ class _Fleet:
             self._task.warn(message)
 
     def _keep(self, finding: _Found) -> None:
+        if finding.value is not None:
+            # One dictionary for each tenant, and not a second one in the result of the fleet.
+            finding = replace(finding, value=replace(finding.value, result={**_own_result(finding), **finding.value.result}))
         self._findings[finding.tenant[0]] = finding
         self._breakers.pop(finding.tenant[1].tenant, None)
         self._budgets.forget(finding.tenant[1].tenant)
@@ -400,17 +403,22 @@ def _state(finding: _Found) -> str:
 
 def _tenant_result(finding: _Found) -> dict[str, Any]:
     """Return what one tenant contributes to `tenants`; a tenant that was not read has no counts at all."""
-    own = {
+    if finding.value is not None:
+        result: dict[str, Any] = finding.value.result
+        return result
+    error = finding.error or PartnerError("Nothing is known about this tenant.")
+    return {**_own_result(finding), "msg": str(error), "error": error.as_dict(), "consent_state": error.state}
+
+
+def _own_result(finding: _Found) -> dict[str, Any]:
+    """Return what the fleet says of a tenant, whatever the operation says."""
+    return {
         "tenant_id": finding.tenant[1].tenant,
         "requested": list(finding.tenant[1].requested),
         "outcome": _state(finding),
         "seconds": round(finding.seconds, 3),
         "attempts": finding.attempts,
     }
-    if finding.value is not None:
-        return {**own, **finding.value.result}
-    error = finding.error or PartnerError("Nothing is known about this tenant.")
-    return {**own, "msg": str(error), "error": error.as_dict(), "consent_state": error.state}
 
 
 def _some(lacking: Sequence[_Found], total: int) -> str:
