@@ -31,7 +31,7 @@ _ALL = "all-tenants"
 _NOT_ABOUT = frozenset({"force", "resume", "dest"})
 
 # Runs the operation for one tenant, whose data go to the part where one is given.
-Single = Callable[[Task, "FilePart | None"], Outcome]
+Single = Callable[[Task, FilePart | None], Outcome]
 # Turns the operation for one tenant into the one for a fleet.
 AsFleet = Callable[[Callable[[Task], Outcome]], Operation]
 

@@ -127,7 +127,9 @@ class IncidentReader:
         """Yield pages, and note where something may have been passed over."""
         backend = self.source.backend
         listed = self.source.pages(self._server_query(), top=self._page_size())
-        first = next(listed)
+        first = next(listed, None)
+        if first is None:
+            return
         # Whether the service sorts is known for certain after the first answer.
         if not (backend.counts and backend.can_order):
             descent = Descent(self.source, odata=self.plan.odata, now=now_text())
