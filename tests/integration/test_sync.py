@@ -246,6 +246,39 @@ def test_tasks_of_the_user_get_the_batch_and_their_fault_holds_the_cursor(sync: 
     assert sync.doubles() == set()
 
 
+def test_a_tenant_whose_host_cannot_be_reached_is_missing_in_no_sum(sync: Synchronisation, tmp_path: Path) -> None:
+    task = {"name": "Log in", "ansible.builtin.command": "true", "when": "inventory_hostname == 'northwind'"}
+    (tmp_path / "login.yml").write_text(json.dumps([task]), encoding="utf-8")
+    sync.options["incident_sync_task_files"] = [str(tmp_path / "login.yml")]
+    run = sync.run()
+    assert run.status == 4, run.output
+    assert "on the way: northwind." in run.output
+    assert "4 versions delivered for 1 of 2 tenants; of 1 nothing is known." in run.output
+    summary = run.result(f"{ROLE}Sum up all tenants")["ansible_facts"]["incident_sync_summary"]
+    assert summary == {"tenants": 2, "ok": 1, "unknown": 1, "incidents": 4, "complete": False}
+    assert sync.cursor("northwind") is None
+    assert not list(Path(sync.temporary).glob("m365d-incident-sync-*"))
+
+
+def test_runs_that_share_a_spool_have_files_of_their_own(sync: Synchronisation, tenants: Emulator, tmp_path: Path) -> None:
+    task = {
+        "name": "Note",
+        "ansible.builtin.shell": f"echo {{{{ incident_sync_batch.path }}}} >> {tmp_path}/noted",
+        "delegate_to": "localhost",
+    }
+    (tmp_path / "note.yml").write_text(json.dumps([task]), encoding="utf-8")
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    sync.options.update(incident_sync_task_files=[str(tmp_path / "note.yml")], incident_sync_spool=str(spool))
+    assert sync.run("--limit", "fabrikam").status == 0
+    update(tenants)
+    assert sync.run("--limit", "fabrikam").status == 0
+    noted = (tmp_path / "noted").read_text().split()
+    assert len(noted) == len(set(noted)) == 2
+    assert all(Path(path).parent.parent == spool for path in noted)
+    assert list(spool.iterdir()) == []
+
+
 def test_the_cursor_alone_is_kept_as_a_fact(sync: Synchronisation) -> None:
     sync.run()
     kept = sync.kept_facts("fabrikam")
