@@ -156,7 +156,8 @@ options:
         memory, however many there are.
       - The file appears under its name when it is whole, and only then. It is readable by its owner alone.
       - Where it holds C({tenant_id}), that stands for the id of the tenant, so that each of O(tenants) has a file of its own. Otherwise
-        O(tenants) share one file, which holds all alerts of a tenant or none.
+        O(tenants) share one file, which holds all alerts of a tenant or none. It stays as it was where none of them
+        could be read.
     type: path
   dest_format:
     description:

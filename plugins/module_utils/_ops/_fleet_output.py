@@ -82,6 +82,9 @@ def _run_with_shared_file(task: Task, single: Single, *, as_fleet: AsFleet, targ
             return outcome
 
         outcome = as_fleet(_one).run(task)
+        if outcome.result["summary"]["total"] and not outcome.result["summary"]["ok"]:
+            # Nothing is known of anybody. An empty file would say that there is nothing.
+            return outcome
         written = file.commit()
     return replace(outcome, result={**outcome.result, **described(written)}, changed=written.changed)
 

@@ -218,6 +218,29 @@ def test_a_tenant_that_fails_leaves_nothing_in_a_shared_file(tmp_path: Path) -> 
     assert fleet.content() == {tenant: rows for tenant, rows in WHOLE.items() if tenant != TENANTS[1]}
 
 
+@pytest.mark.parametrize("dest", SHARED)
+def test_where_nobody_could_be_read_the_shared_file_stays_as_it_was(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.run()
+    fleet.breaks = dict.fromkeys(TENANTS, PartnerError("reset", state="unreachable"))
+    outcome = fleet.run(force=True)
+    assert fleet.content() == WHOLE
+    assert (outcome.changed, "dest" in outcome.result, outcome.result["summary"]["unknown"]) == (False, False, 5)
+    assert os.listdir(tmp_path) == [dest]
+
+
+def test_data_that_do_not_fit_the_journal_are_read_again(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "all.ndjson")
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    left = tmp_path / "all.ndjson.partial"
+    left.write_bytes(b"\0" * left.stat().st_size)
+    fleet.breaks, fleet.seen = {}, []
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == (TENANTS, WHOLE)
+
+
 @pytest.mark.parametrize("dest", DESTS)
 def test_a_destination_that_is_there_fails_before_any_tenant_is_tried_and_is_not_touched(tmp_path: Path, dest: str) -> None:
     fleet = Fleet(tmp_path, dest)

@@ -74,8 +74,8 @@ class FleetFile:
     def __enter__(self) -> FleetFile:
         with self.explained():
             self._file = self._open()
-            if os.fstat(self._file.fileno()).st_size < self._journal.end:
-                # The file is gone, or has been cut short: there is nothing to go on with.
+            if not self._holds_lines():
+                # The file is gone, has been cut short or is another one: there is nothing to go on with.
                 self._journal.restart()
             self._end = self._journal.end
             os.ftruncate(self._file.fileno(), self._end)
@@ -93,6 +93,13 @@ class FleetFile:
         if self._dry_run:
             return tempfile.TemporaryFile(buffering=0, dir=self.directory)
         return os.fdopen(open_own(self.path, os.O_RDWR), "r+b", buffering=0)
+
+    def _holds_lines(self) -> bool:
+        """Whether a line ends where the journal says that the last tenant ends."""
+        end = self._journal.end
+        if end <= 0:
+            return end == 0
+        return os.pread(self._file.fileno(), 1, end - 1) == b"\n"
 
     def part(self) -> FilePart:
         """Return a place for what one tenant has."""
