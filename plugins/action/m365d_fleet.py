@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
-from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_NAME
+from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_NAME, environment_options
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
 from ansible_collections.m365d.partner.plugins.module_utils._module import failure_of
 from ansible_collections.m365d.partner.plugins.module_utils._ops import alerts, consent_info, hunting, incidents, tenant_info, token
@@ -68,12 +68,14 @@ class ActionModule(OperationAction):
         hosts = params["hosts"] if params["hosts"] is not None else plain(list(variables.get("ansible_play_batch") or []))
         tolerated = tolerated_of(str(options.get("max_failed", "100%")), len(set(hosts)))
         fleet = fleet_of_hosts(hosts, options=options, hostvars=variables["hostvars"], templar=self._templar, environ=os.environ)
-        shard = shard_of(options.get("shard"))
+        shard = shard_of(str(options["shard"]) if options.get("shard") else None)
         if shard is not None:
             # A host whose tenant cannot be told belongs to one part too, by its name.
             fleet.faults = {host: fault for host, fault in fleet.faults.items() if shard.holds(host)}
         # How many hosts may fail is decided below: a host without a tenant counts too.
         arguments = {**options, "tenants": fleet.entries, "credentials": fleet.credentials, "max_failed": "100%"}
+        # The hosts that hold no credential use the task's own, which may be that of the environment.
+        arguments = {**environment_options(arguments, CREDENTIAL_NAMES, os.environ), **arguments}
         read = self._run_here(arguments, variables)
         read.pop("invocation", None)
         return read if "tenants" not in read else _by_host(read, fleet, tolerated)
@@ -93,6 +95,9 @@ def _check(options: Mapping[str, Any], operation: Operation, module: str) -> Non
             f"options holds {' and '.join(named)}, but the tenants are those of the hosts.",
             next_step=f"Set {BY_NAME['tenant_id'].variable} for each host, and name the hosts in hosts.",
         )
+    credentials = options.get("credentials") or []
+    if not isinstance(credentials, list) or not all(isinstance(entry, Mapping) and entry.get("name") for entry in credentials):
+        raise OptionError("credentials must be a list of dictionaries, each with a name.", next_step="Correct credentials.")
     if operation.returns_secret(options):
         raise OptionError(
             "With these options the module returns secrets, and the results of hosts become facts.",

@@ -188,6 +188,15 @@ def test_one_task_reads_for_all_hosts_and_hands_each_its_own_result(quiet_ansibl
         assert secret not in run.everything_shown()
 
 
+def test_hosts_without_a_credential_use_that_of_the_environment(quiet_ansible: Ansible, cloud: Emulator) -> None:
+    quiet_ansible.inventory({"fabrikam": {"m365d_tenant_id": FABRIKAM}}, cloud.connection)
+    quiet_ansible.environment.update(M365D_CLIENT_ID=cloud.reader["m365d_client_id"], M365D_CLIENT_SECRET=cloud.client_secret)
+    run = _fleet(quiet_ansible, "-vvv")
+    assert run.status == 0, run.output
+    assert run.result("later")["m365d_fleet_result"]["outcome"] == "ok", run.output
+    assert cloud.client_secret not in run.everything_shown()
+
+
 def test_a_limit_is_followed_and_hosts_that_were_not_read_can_be_failed(quiet_ansible: Ansible, cloud: Emulator) -> None:
     quiet_ansible.inventory(FLEET_HOSTS, cloud.reader)
     run = _fleet(quiet_ansible, "--limit", "northwind,tailspin", "-e", "m365d_fleet_fail=true")
@@ -207,6 +216,9 @@ def test_a_limit_is_followed_and_hosts_that_were_not_read_can_be_failed(quiet_an
         ("module: m365d_app", "must be one of"),
         ("module: m365d_incidents\n    hosts: [nowhere]\n    options: {max_failed: 0}", "The inventory has no host nowhere"),
         ("module: m365d_incidents\n    options: {shard: 3/2}", "shard must be i/n"),
+        ("module: m365d_incidents\n    options: {shard: 5}", "shard must be i/n"),
+        ("module: m365d_incidents\n    options: {credentials: [nonsense]}", "credentials must be a list"),
+        ("module: m365d_incidents\n    options: {credentials: [{client_id: x}]}", "credentials must be a list"),
     ],
 )
 def test_bad_input_for_hosts_is_a_sentence(quiet_ansible: Ansible, cloud: Emulator, arguments: str, words: str) -> None:
