@@ -57,12 +57,27 @@ def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _shard_of(part: Any) -> Mapping[str, Any]:
     shard = part.get("shard") if isinstance(part, Mapping) else None
     known = ("number", "parts", "entries", "fingerprint", "positions")
-    if not isinstance(shard, Mapping) or not all(name in shard for name in known) or not isinstance(part.get("summary"), Mapping):
+    if not isinstance(shard, Mapping) or not all(name in shard for name in known) or not _is_whole(part, shard):
         raise OptionError(
             "One of the results is not that of a part of a fleet.",
             next_step="Give the whole result of each task that had shard; a task that failed before it read anything has none.",
         )
     return shard
+
+
+def _is_whole(part: Mapping[str, Any], shard: Mapping[str, Any]) -> bool:
+    """Whether a part holds what its shard speaks of, each in its type."""
+    numbers = [shard["number"], shard["parts"], shard["entries"]]
+    groups = shard["positions"]
+    if not isinstance(part.get("summary"), Mapping) or not isinstance(groups, list):
+        return False
+    if not all(isinstance(group, list) and group for group in groups):
+        return False
+    if not all(isinstance(number, int) for number in (*numbers, *(position for group in groups for position in group))):
+        return False
+    if "hosts" in part:
+        return isinstance(part["hosts"], Mapping)
+    return isinstance(part.get("tenants"), list)
 
 
 def _check_parts(shards: Sequence[Mapping[str, Any]]) -> None:
@@ -99,6 +114,12 @@ def _check_positions(shards: Sequence[Mapping[str, Any]]) -> None:
 
 def _tenants(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return the tenants of all parts in the order of the list that all were given."""
+    for part in parts:
+        if len(part["tenants"]) != len(part["shard"]["positions"]):
+            raise OptionError(
+                f"Part {part['shard']['number']} does not hold the result of each tenant that it read.",
+                next_step="Give its whole result, or read it again.",
+            )
     placed = [(min(group), entry) for part in parts for group, entry in zip(part["shard"]["positions"], part["tenants"], strict=True)]
     return [entry for _position, entry in sorted(placed, key=lambda pair: pair[0])]
 

@@ -92,6 +92,12 @@ def changed(which: dict[str, Any], **shard: Any) -> dict[str, Any]:
         ([FIRST, {"failed": True, "msg": "The secret is wrong."}], "not that of a part"),
         ([FIRST, "nothing"], "not that of a part"),
         ([FIRST, {**SECOND, "shard": {"number": 2}}], "not that of a part"),
+        ([FIRST, {**SECOND, "tenants": SECOND["tenants"][:1]}], "Part 2 does not hold the result"),
+        ([FIRST, {name: value for name, value in SECOND.items() if name != "tenants"}], "not that of a part"),
+        ([FIRST, {**SECOND, "hosts": []}], "not that of a part"),
+        ([FIRST, changed(SECOND, positions=[1, 2])], "not that of a part"),
+        ([FIRST, changed(SECOND, positions=[[1], []])], "not that of a part"),
+        ([FIRST, changed(SECOND, number="2")], "not that of a part"),
     ],
 )
 def test_parts_that_are_not_the_whole_are_refused(parts: list[Any], words: str) -> None:
