@@ -85,12 +85,13 @@ def test_the_next_delivery_does_not_read_what_is_there(tmp_path: Path, monkeypat
     assert read == [(str(path), size)]
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"nonsense", b'{"format": 1, "generation": "x", "streams": {}}', b"[]"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"nonsense", b'{"format": 1, "generation": "x", "streams": {}}', b"[]", b"offset"])
 def test_a_damaged_ledger_costs_time_and_no_truth(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "out.ndjson"
     deliver(path, batch_of(tmp_path / "batch", [incident(1, 1)]), Span({}, cursor(1)))
-    (tmp_path / ".out.ndjson.ledger").write_bytes(damage)
-    report = deliver(path, batch_of(tmp_path / "batch", [incident(1, 1), incident(2, 2)]), Span(cursor(1), cursor(2)))
+    ledger = tmp_path / ".out.ndjson.ledger"
+    ledger.write_bytes(damage if damage != b"offset" else ledger.read_bytes().replace(b'"offset":0', b'"offset":-7'))
+    report = deliver(path, batch_of(tmp_path / "batch", [incident(1, 1), incident(2, 2)]), Span({}, cursor(2)))
     assert (report.versions, report.known) == (1, 1)
 
 

@@ -75,6 +75,13 @@ def test_two_short_ids_never_share_a_name(one: str, other: str) -> None:
     assert (safe_name(one) == safe_name(other)) is (one == other) or max(len(safe_name(one)), len(safe_name(other))) >= 200
 
 
+def test_long_ids_that_begin_alike_have_files_of_their_own(tmp_path: Path, place: Path) -> None:
+    rows = [incident("9" * 300 + end, 1) for end in ("1", "2")]
+    assert RecordDirectory(str(place), mode=0o600).deliver(batch_of(tmp_path / "batch", rows)).versions == 2
+    found = [json.loads(path.read_text())["id"] for path in place.rglob("*.json")]
+    assert sorted(found) == [row["id"] for row in rows]
+
+
 def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is no directory"):
         RecordDirectory(str(tmp_path / "missing"), mode=0o600).deliver(batch_of(tmp_path / "batch", [incident(1, 1)]))

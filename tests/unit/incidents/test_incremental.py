@@ -164,6 +164,14 @@ def test_an_update_from_the_future_does_not_hide_what_happens_until_then() -> No
     assert consumer.run(now=instant(1_003)) == 0
 
 
+def test_a_cursor_from_the_future_is_no_silence() -> None:
+    service = _service("graph", 1, Behaviour(), incidents=0)
+    service.add(updated=900.0)
+    consumer = Consumer(service, cursor=Cursor(TENANT, watermark=instant(5_000)))
+    assert consumer.run(now=instant(1_000)) == 0
+    assert consumer.reasons == [f"the cursor lies in the future, so that nothing before {instant(5_000 - OVERLAP)} was looked for"]
+
+
 def test_a_limit_delivers_the_oldest_first_and_the_next_reading_goes_on_there() -> None:
     service = _service("graph", 1, Behaviour(), incidents=20)
     consumer = Consumer(service)

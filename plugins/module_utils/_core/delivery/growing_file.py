@@ -108,7 +108,10 @@ class _Last:
     def read(cls, entry: Mapping[str, Any]) -> _Last:
         """Return what the ledger says; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
         ahead, left = (frozenset(_version(version) for version in entry[name]) for name in ("ahead", "left"))
-        return cls(str(entry["from"]), str(entry["to"]), int(entry["generation"]), int(entry["offset"]), ahead, left)
+        offset = int(entry["offset"])
+        if offset < 0:
+            raise ValueError(offset)
+        return cls(str(entry["from"]), str(entry["to"]), int(entry["generation"]), offset, ahead, left)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the ledger keeps."""

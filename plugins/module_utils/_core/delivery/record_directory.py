@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 
@@ -102,7 +103,10 @@ def _content(path: str) -> bytes | None:
 def safe_name(text: str) -> str:
     """Return a name of a file for an id that a service chose: all but letters, digits, hyphen and underscore as %XX."""
     name = "".join(character if character in _PLAIN else "".join(f"%{byte:02X}" for byte in _bytes(character)) for character in text)
-    return name[:_LONGEST_NAME] or "%"
+    if len(name) > _LONGEST_NAME:
+        # What is cut off still tells one id from another.
+        name = f"{name[: _LONGEST_NAME - 65]}%{hashlib.sha256(name.encode()).hexdigest()}"
+    return name or "%"
 
 
 def _bytes(character: str) -> bytes:

@@ -63,6 +63,8 @@ class IncrementalReader:
 
         :raises PartnerError: when a page cannot be read; the cursor stays where it was.
         """
+        if self._since and self._since > self._now:
+            self.report.lacks(f"the cursor lies in the future, so that nothing before {self._since} was looked for")
         met: set[Version] = set()
         for entry in self._walk.incidents(since=self._since):
             version = version_of(entry)
