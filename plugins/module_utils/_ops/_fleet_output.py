@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 from .._core.errors import FleetStopped, OptionError
 from .._core.guids import is_guid
@@ -31,7 +31,7 @@ _ALL = "all-tenants"
 _NOT_ABOUT = frozenset({"force", "resume", "dest"})
 
 # Runs the operation for one tenant, whose data go to the part where one is given.
-Single = Callable[[Task, FilePart | None], Outcome]
+Single = Callable[[Task, Optional[FilePart]], Outcome]  # noqa: UP045 (evaluated, also by Python 3.9 in tests of ansible-core)
 # Turns the operation for one tenant into the one for a fleet.
 AsFleet = Callable[[Callable[[Task], Outcome]], Operation]
 
