@@ -247,9 +247,12 @@ class _Fleet(Generic[T, R]):
     def _second_chance(self, tenant: T, error: PartnerError | None) -> float | None:
         """Return when a tenant may be tried again, or None where that makes no sense or would be too late.
 
+        A definite answer is none that half a minute changes, also where it is one that a fresh consent will change within some minutes.
         A service that limits requests was obeyed until there was no time left; to ask it again would make it worse.
         """
         if error is None or not error.retryable or isinstance(error, Throttled) or self.places.is_over:
+            return None
+        if _state_of(error, 1) == "failed":
             return None
         due = self.clock() + self.recovery
         return due if due < min(self.latest_of(tenant), math.inf if self.places.ends_at is None else self.places.ends_at) else None

@@ -133,6 +133,17 @@ def test_a_passing_fault_is_tried_once_more_after_the_others() -> None:
     assert findings[0].attempts == 2
 
 
+@pytest.mark.parametrize("state", ["not_consented", "missing_roles", "credential_error"])
+def test_a_definite_answer_is_not_asked_for_again_although_a_change_may_be_on_its_way(state: str) -> None:
+    def _work(_tenant: str) -> None:
+        raise PartnerError("no app of that id", state=state, retryable=True, scope="tenant")
+
+    begun = time.monotonic()
+    findings = _run(["wingtip"], _work, recovery=5.0)
+    assert [(finding.outcome, finding.attempts) for finding in findings] == [("failed", 1)]
+    assert time.monotonic() - begun < 1.0
+
+
 def test_a_lasting_fault_without_an_answer_is_unknown_after_two_tries() -> None:
     def _work(_tenant: str) -> None:
         raise PartnerError("reset", state="unreachable", retryable=True)
