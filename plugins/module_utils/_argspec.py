@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ansible.module_utils.common.parameters import AnsibleFallbackNotFound
 
@@ -578,10 +578,22 @@ def _credential_entries(params: Mapping[str, Any]) -> list[Any]:
 
 def secrets_in(params: Mapping[str, Any]) -> set[str]:
     """Return the values of the shared options that must never be shown, passwords within URLs included."""
-    secrets = {str(params[option.name]) for option in OPTIONS if option.no_log and params.get(option.name)}
-    for name in _URL_OPTIONS:
-        authority = urlsplit(str(params.get(name) or "")).netloc
-        user, separator, password = authority.rpartition("@")[0].partition(":")
-        if separator and password:
-            secrets |= {password, unquote(password), f"{user}:{password}"}
+    secrets: set[str] = set()
+    for entry in (params, *_tenant_entries(params)):
+        secrets |= {str(entry[option.name]) for option in OPTIONS if option.no_log and entry.get(option.name)}
+        for name in _URL_OPTIONS:
+            secrets |= _passwords_in(str(entry.get(name) or ""))
     return secrets
+
+
+def _tenant_entries(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the entries of `tenants`, which Ansible does not look into: they may hold a URL, or by mistake a credential."""
+    tenants = params.get("tenants")
+    return [entry for entry in tenants if isinstance(entry, Mapping)] if isinstance(tenants, list) else []
+
+
+def _passwords_in(url: str) -> set[str]:
+    """Return how the password in a URL may be shown; also of one that no URL can hold, such as a slash that is not encoded."""
+    before, mark, after = url.partition("//")
+    user, separator, password = (after if mark else before).rpartition("@")[0].partition(":")
+    return {password, unquote(password), f"{user}:{password}"} if separator and password else set()

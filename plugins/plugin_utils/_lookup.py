@@ -100,6 +100,7 @@ class OperationLookup(LookupBase):  # type: ignore[misc]
             for option in OPTIONS
             if option.in_variables and (value := variable_value(option.variable, variables=variables, templar=self._templar)) is not None
         }
+        _refuse_secrets_that_are_no_text({**values, **given}, self._load_name)
         self.set_options(var_options=values, direct=given)
         unknown = sorted(set(given) - set(self.get_options()))
         if unknown:
@@ -147,6 +148,13 @@ class OperationLookup(LookupBase):  # type: ignore[misc]
             display.vvv(defect["exception"])
             # Without its cause, whose text could hold a secret.
             raise AnsibleLookupError(defect["msg"]) from None
+
+
+def _refuse_secrets_that_are_no_text(given: Mapping[str, Any], lookup: str) -> None:
+    """Refuse what Ansible would refuse by showing it."""
+    for option in OPTIONS:
+        if option.no_log and isinstance(given.get(option.name, given.get(option.variable)), (list, dict)):
+            raise AnsibleLookupError(f"{lookup}: {option.name} must be a text. Next step: Check the variable that it comes from.")
 
 
 def _tenants(terms: Sequence[Any], options: dict[str, Any]) -> list[Any]:

@@ -34,7 +34,7 @@ def _masked(value: Any, secrets: Collection[str], patterns: Collection[str]) -> 
 def _may_hold(value: Any, patterns: Collection[str]) -> bool:
     try:
         text = _json(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return True
     return any(pattern in text for pattern in patterns)
 

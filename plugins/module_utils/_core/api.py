@@ -154,15 +154,22 @@ class ApiClient:
         return url
 
     def _redirected(self, response: Response) -> TransportError:
-        location = urljoin(response.url, response.headers.get("location", ""))
         return ForeignOrigin(
-            f"{self._origin} redirects to {origin_of(location)}; redirects are not followed with a token.",
+            f"{self._origin} redirects to {_redirection(response)}; redirects are not followed with a token.",
             attempted=response.attempted,
             tenant_id=self.tenant_id,
             state="unreachable",
             http_status=response.status,
             next_step="Check the URL options and whether a proxy or sign-in page answers in the service's place.",
         )
+
+
+def _redirection(response: Response) -> str:
+    """Return the origin that a redirect leads to."""
+    try:
+        return origin_of(urljoin(response.url, response.headers.get("location", "")))
+    except ValueError:
+        return "an unreadable address"
 
 
 def claims_challenge(response: Response) -> str | None:

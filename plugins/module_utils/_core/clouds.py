@@ -109,12 +109,20 @@ CLOUDS: Mapping[str, Endpoints] = {
 
 def _without_user(url: str) -> str:
     """Return a URL as it may be shown: without a user and a password."""
-    return re.sub(r"(?<=//)[^/]*@", "", url)
+    return re.sub(r"(?<=//).*@", "", url)
+
+
+def _is_plain_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        readable = parts.port != 0 and not re.search(r"[\s\\]", url)
+    except ValueError:
+        return False
+    return readable and parts.scheme == "https" and bool(parts.hostname) and "@" not in url and not parts.query and not parts.fragment
 
 
 def _checked_url(option: str, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not _is_plain_https(url):
         raise OptionError(
             f"{option} must be an https URL without user, query or fragment; got '{_without_user(url)}'.",
             next_step=f"Give {option} as https://host[:port].",

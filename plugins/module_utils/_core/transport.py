@@ -27,7 +27,7 @@ from ._libraries import requests
 from .breaker import Breaker
 from .budget import Pace
 from .errors import ServiceError, Throttled, TransportError, excerpt
-from .wire import Wire
+from .wire import Wire, is_readable
 
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 _NOT_PROCESSED_STATUS = frozenset({429, 503})
@@ -39,6 +39,8 @@ _BACKOFF_BASE_SECONDS = 1.0
 _BACKOFF_CAP_SECONDS = 30.0
 _QUOTA_DEFAULT_SECONDS = 60.0
 _CHUNK_BYTES = 65536
+# More than any answer of these services has; less than what a few compressed kilobytes can become.
+_LARGEST_ANSWER = 256 * 1024 * 1024
 # Surrogates and control characters other than tab and line ends; JSON can only hold them as escapes.
 _UNPRINTABLE_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|00[01789])|\\b|\\f")
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -120,7 +122,12 @@ def _without_unprintable(value: Any) -> Any:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of `url` in one canonical form (RFC 6454): lower case, with the port."""
+    """Return scheme, host and port of `url` in one canonical form (RFC 6454): lower case, with the port.
+
+    Of what is no readable URL, a text that equals no origin.
+    """
+    if not is_readable(url):
+        return "an unreadable address"
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
@@ -311,8 +318,18 @@ class Transport:
             timeout=(connecting, thinking),
         ) as answer:
             chunks = []
+            size = 0
             for chunk in answer.iter_content(_CHUNK_BYTES):
                 chunks.append(chunk)
+                size += len(chunk)
+                if size > _LARGEST_ANSWER:
+                    raise TransportError(
+                        f"The answer of {origin_of(url)} is longer than {_LARGEST_ANSWER // 1024**2} MiB, which none of the service is.",
+                        attempted=attempted,
+                        tenant_id=tenant_id,
+                        state="unreachable",
+                        next_step="Check the URL options, and what answers there; ask for less at a time.",
+                    )
                 if self._clock() > end:
                     raise requests.exceptions.ReadTimeout(f"the answer was not complete after {self.settings.deadline:g} s")
             return Response(
@@ -343,6 +360,8 @@ def _explain(exc: Exception, origin: str, settings: TransportSettings) -> tuple[
             f"If the service uses a private authority, name its PEM file in ca_path{now}; otherwise something intercepts the connection.",
             False,
         )
+    if isinstance(exc, requests.exceptions.InvalidProxyURL):
+        return (f"The request to {origin} could not be made: {exc}.", "Check proxy, HTTPS_PROXY and NO_PROXY.", False)
     if isinstance(exc, requests.exceptions.ProxyError):
         return (f"The proxy in front of {origin} refused or broke the connection.", "Check proxy, HTTPS_PROXY and NO_PROXY.", True)
     if isinstance(exc, requests.exceptions.Timeout):

@@ -32,6 +32,8 @@ _PROXY_VARIABLES = tuple(form for name in ("https_proxy", "all_proxy", "no_proxy
 _HOSTS = 16
 # A URL that goes over the wire as it stands: no parameters to add, nothing to encode.
 _PLAIN_URL = re.compile(r"https://(?:[!#$&-;=?-\[\]_a-z~]|%[0-9a-f]{2})+", re.IGNORECASE)
+# What RFC 9110, section 5.5, lets the value of a header hold, in the one encoding that http.client writes.
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # Contexts without authorities, made before workers fork: making one takes longer than loading a private authority.
 _SPARE_CONTEXTS: list[ssl.SSLContext] = []
 
@@ -71,9 +73,17 @@ class Wire(_Adapter):  # type: ignore[misc]
         """
         if not url.lower().startswith("https://"):
             raise requests.exceptions.InvalidSchema("only https is spoken")
+        if not is_readable(url):
+            raise requests.exceptions.InvalidURL("its host or port cannot be read")
         request: Any = requests.PreparedRequest()
         request.method = method
         request.headers = {**self._headers, **headers}
+        for name, value in request.headers.items():
+            if not _HEADER_VALUE.fullmatch(value):
+                # The value is not shown: it may be a token.
+                raise requests.exceptions.InvalidHeader(
+                    f"the header {name} would hold a line break or another character that none may hold"
+                )
         if params or not _PLAIN_URL.fullmatch(url):
             request.prepare_url(url, params)
         else:
@@ -87,13 +97,19 @@ class Wire(_Adapter):  # type: ignore[misc]
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Use the shared TLS context behind a proxy too."""
-        return super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        """Use the shared TLS context behind a proxy too, and for a proxy that is itself spoken to by TLS."""
+        return super().proxy_manager_for(proxy, ssl_context=self._context, proxy_ssl_context=self._context, **kwargs)
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """Return the pool of connections to the request's host; the TLS settings are the same for all of them."""
         if proxies:
-            return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            try:
+                return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            except requests.exceptions.InvalidSchema:
+                raise  # it names what is missing for SOCKS
+            except (TypeError, ValueError):
+                # What the libraries say would show a part of the URL, which may hold a password.
+                raise requests.exceptions.InvalidProxyURL("the URL of the proxy cannot be read") from None
         parts = urlsplit(request.url)
         return self.poolmanager.connection_from_host(parts.hostname, port=parts.port, scheme=parts.scheme)
 
@@ -132,6 +148,18 @@ def _put_body(request: Any, body: Any, form: Mapping[str, str] | None) -> None:
         request.headers["Content-Length"] = str(len(request.body))
 
 
+def is_readable(url: str) -> bool:
+    """Tell whether everybody finds the same host and port in a URL.
+
+    A backslash before the path is part of the host for some, and ends it for others: what is compared would not be what is asked.
+    """
+    try:
+        parts = urlsplit(url)
+        return "\\" not in parts.netloc and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 def tls_context(ca_path: str | None, validate_certs: bool) -> ssl.SSLContext:
     """Return the TLS context for a file of authorities; without one, for those that the environment names, else certifi's.
 
@@ -161,7 +189,6 @@ def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
             f"The certificate authorities in '{path}' cannot be read: {exc}.",
             next_step="Give ca_path as a readable PEM file, or leave it out to trust the platform's authorities.",
             state="unreachable",
-            scope="credential",
         ) from exc
     return context
 

@@ -80,6 +80,12 @@ def test_a_next_link_of_the_same_origin_is_followed_verbatim() -> None:
         "https://graph.microsoft.com:8443/v1.0/x",
         "https://graph.microsoft.com@example.org/v1.0/x",
         "HTTPS://example.org/x",
+        # One reader finds the host before the backslash, another one the host behind it.
+        "https://example.org\\@graph.microsoft.com/v1.0/x",
+        "https://example.org:8443\t\\@graph.microsoft.com/v1.0/x",
+        "https://graph.microsoft.com:99999/v1.0/x",
+        "https://[/v1.0/x",
+        "https://example.org\N{FULLWIDTH SOLIDUS}@graph.microsoft.com/v1.0/x",
     ],
 )
 def test_a_link_to_another_origin_gets_neither_request_nor_token(link: str) -> None:
@@ -95,6 +101,13 @@ def test_a_redirect_is_an_error_that_names_where_it_points() -> None:
     with pytest.raises(ForeignOrigin, match=r"redirects to https://example\.org:443"):
         client.get("/v1.0/x", attempted="asking")
     assert len(session.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["https://[", "https://example.org:99999/", "https://example.org\\@graph.microsoft.com/"])
+def test_a_redirect_to_what_is_no_address_is_the_same_error(location: str) -> None:
+    client, _session, _tokens, _clock = _client(Answer(302, None, {"Location": location}))
+    with pytest.raises(ForeignOrigin, match="redirects to an unreadable address"):
+        client.get("/v1.0/x", attempted="asking")
 
 
 def test_a_401_is_answered_once_with_a_fresh_token() -> None:

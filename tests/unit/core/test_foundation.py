@@ -89,7 +89,19 @@ def test_the_cloud_without_a_defender_api_says_so() -> None:
         resolve_endpoints("china").base_url("defender")
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "localhost", "https://", "https://user@localhost", "https://localhost/?a=b"])
+UNREADABLE = (
+    "https://[",
+    "https://localhost:99999",
+    "https://localhost:0",
+    "https://a\\@localhost",
+    "https://local host",
+    "https://localhost\n",
+)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "localhost", "https://", "https://user@localhost", "https://localhost/?a=b", *UNREADABLE]
+)
 def test_an_endpoint_that_is_not_plain_https_is_refused(url: str) -> None:
     with pytest.raises(OptionError, match="graph_url"):
         resolve_endpoints("global", graph_url=url)
@@ -121,6 +133,15 @@ def test_a_password_within_a_url_is_not_repeated_in_the_message() -> None:
     with pytest.raises(OptionError) as caught:
         resolve_endpoints("global", graph_url="https://somebody:abcdefgh1234@localhost")
     assert "abcdefgh1234" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["abcdefgh/1234", "abcdefgh#1234", "abcdefgh?1234", "abcdefgh@1234", "abcdefgh1234@["])
+def test_a_password_that_no_url_can_hold_is_hidden_too(password: str) -> None:
+    url = f"https://somebody:{password}@localhost"
+    assert password in secrets_in({"proxy": url})
+    with pytest.raises(OptionError) as caught:
+        resolve_endpoints("global", graph_url=url)
+    assert "1234" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://somebody:abcd%40efgh@proxy:3128", "http://somebody:abcd%40efgh@[::1]:3128/"])

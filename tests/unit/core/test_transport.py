@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
+import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -141,6 +142,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "https://example.org/")
             self.end_headers()
+        elif self.path == "/long":
+            body = zlib.compress(bytes(2_000_000))
+            self.send_response(200)
+            self.send_header("Content-Encoding", "deflate")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
         elif self.path == "/truncated":
             self.send_response(200)
             self.send_header("Content-Length", "100")
@@ -242,8 +250,10 @@ def test_an_unusable_authority_file_is_an_option_error(tmp_path: Path, content: 
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(OptionError, match="ca_path"):
+    with pytest.raises(OptionError, match="ca_path") as caught:
         Transport(TransportSettings(ca_path=str(path)))
+    # It may be one tenant's of a fleet, whose others use the same credential.
+    assert caught.value.scope == "request"
 
 
 def test_the_end_of_a_fleet_cuts_the_deadline_of_each_call() -> None:
@@ -299,3 +309,39 @@ def test_a_body_that_is_nested_beyond_reason_is_a_fault_of_the_service() -> None
     transport, _session, _clock = scripted_transport(Answer(200, b'{"value":' + b"[" * 100_000))
     with pytest.raises(TransportError, match="not JSON"):
         _send(transport).json()
+
+
+@pytest.mark.parametrize("url", ["https://localhost:1\\@localhost/", "https://localhost:99999/", "https://["])
+def test_a_url_whose_host_is_not_the_same_for_everybody_is_not_asked(url: str) -> None:
+    with pytest.raises(TransportError, match="host or port cannot be read"):
+        Transport(TransportSettings()).send("GET", url, attempted="asking", deadline=0.2)
+
+
+@pytest.mark.parametrize("value", ["part-one\npart-two", "part-one\r\nX-Other: part-two", "part-two-\N{KATAKANA LETTER A}", "part-two\0"])
+def test_a_header_that_none_may_send_is_an_error_that_does_not_show_it(server: str, ca_path: str, value: str) -> None:
+    with pytest.raises(TransportError, match="the header Authorization") as caught:
+        Transport(TransportSettings(ca_path=ca_path)).send("GET", f"{server}/", attempted="asking", headers={"Authorization": value})
+    assert "part" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://user:canary-one@", "http://user:canary-one@[", "http://user:canary-one@h:99999x", "http://user:canary/one@h:1"]
+)
+def test_a_proxy_that_no_url_names_is_an_error_that_does_not_show_it(server: str, ca_path: str, proxy: str) -> None:
+    with pytest.raises(TransportError, match=r"proxy cannot be read.*Check proxy, HTTPS_PROXY") as caught:
+        _get(TransportSettings(ca_path=ca_path, proxy=proxy), f"{server}/")
+    assert "canary" not in str(caught.value)
+
+
+def test_an_answer_without_end_is_not_kept_in_memory(server: str, ca_path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "_LARGEST_ANSWER", 1024 * 1024)
+    with pytest.raises(TransportError, match="longer than 1 MiB"):
+        _get(TransportSettings(ca_path=ca_path), f"{server}/long")
+
+
+def test_a_proxy_that_speaks_tls_is_trusted_by_the_named_authority_alone(server: str, ca_path: str) -> None:
+    # The server is no proxy, so it refuses, but it is asked only where its certificate was accepted.
+    for named, asked in ((ca_path, True), (None, False)):
+        with pytest.raises(TransportError) as caught:
+            _get(TransportSettings(ca_path=named, proxy=server), f"{server}/")
+        assert ("501" in repr(caught.value.__cause__)) is asked

@@ -193,6 +193,7 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     "an infinite number": (token(json.dumps(claims())[:-1].encode() + b', "x": 1e999}'), {"format"}),
     "nested without end": (token(b"[" * 40000), {"format"}),
     "a number without end": (token(b'{"exp": ' + b"9" * 20000 + b"}"), {"format"}),
+    "half a pair of surrogates": (token(json.dumps(claims())[:-1].encode() + b', "x": "\\ud800"}'), {"format"}),
     "payload a list": (token(b"[1]"), {"format"}),
     "payload no JSON": (token(b"tid=1"), {"format"}),
     "payload no UTF-8": (token(b'{"a": "\xff"}'), {"format"}),

@@ -168,8 +168,12 @@ def test_nothing_is_answered_from_a_memory_of_msal(version: str) -> None:
         (Answer(200, answer("a.b.c", expires_in=0)), TransportError, "without a usable bearer token"),
         (Answer(200, {"access_token": ["a.b.c"], "expires_in": 3599, "token_type": "Bearer"}), TransportError, "without a usable"),
         (Answer(200, {"access_token": "a.b.c", "expires_in": 3599, "token_type": "pop"}), TransportError, "without a usable"),
+        (Answer(200, answer("a.b.c", expires_in="nan")), TransportError, "without a usable"),
+        (Answer(200, answer("a.b.c", expires_in="1e400")), TransportError, "without a usable"),
+        (Answer(200, b'{"a":' + b"[" * 9999 + b"]" * 9999 + b"}"), TransportError, "never says"),
+        (Answer(400, {"error": "x", "error_codes": ["\N{SUPERSCRIPT TWO}", "9" * 5000]}), AuthenticationError, "refused the request"),
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_an_answer_without_a_token_is_an_error_that_names_the_tenant(
     version: str, reply: Answer, kind: type[PartnerError], message: str
@@ -182,6 +186,12 @@ def test_an_answer_without_a_token_is_an_error_that_names_the_tenant(
     assert caught.value.tenant_id == TENANT
     assert SECRET not in f"{caught.value!r} {caught.value.as_dict()}"
     assert len(session.requests) == 1
+
+
+@pytest.mark.parametrize("more", [{"id_token": "none"}, {"id_token": 1}, {"scope": 5}, {"scope": None}, {"refresh_token": []}])
+def test_what_no_apps_token_comes_with_does_not_matter(more: dict[str, Any]) -> None:
+    request, _session = wanted(Answer(200, {**answer("a.b.c"), **more}))
+    assert ClientSecret(SECRET).acquire(request).value == "a.b.c"
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

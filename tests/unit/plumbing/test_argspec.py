@@ -171,6 +171,12 @@ def test_the_secrets_among_the_options_are_known_by_value() -> None:
     assert secrets_in(params) == {"s", "t"}
 
 
+def test_secrets_in_the_entries_of_tenants_are_known_by_value_too() -> None:
+    entries = ["contoso.example", {"proxy": "http://u:abcdefgh@proxy"}, {"client_secret": "given here by mistake"}]
+    assert {"abcdefgh", "given here by mistake"} <= secrets_in({"tenants": entries})
+    assert secrets_in({"tenants": "contoso.example"}) == secrets_in({"tenants": None}) == set()
+
+
 def test_a_text_that_is_too_short_to_be_a_secret_is_kept_out_of_what_is_shown_instead_of_masked_letter_by_letter() -> None:
     params = {"client_secret": "e", "client_id": "c", "credentials": [{"name": "gov", "client_secret": "1234567"}, {"name": "e"}]}
     assert refused_secrets(params) == {"e", "1234567"}

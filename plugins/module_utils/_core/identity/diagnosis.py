@@ -255,7 +255,7 @@ _BY_ERROR: Mapping[str, Diagnosis] = {
 }
 _UNKNOWN = _tenant("blocked", "The sign-in service refused the request.", "See what it said, and the error reference of Entra ID.")
 
-_CODE = re.compile(r"AADSTS(\d+)")
+_CODE = re.compile(r"AADSTS([0-9]{1,12})")
 _TRAILER = re.compile(r"\s*(?:Trace ID|Correlation ID|Timestamp):.*", re.DOTALL)
 
 
@@ -299,7 +299,7 @@ def diagnose_answer(response: Response) -> PartnerError:
         return throttled_error(response)
     try:
         body = json.loads(response.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, Mapping) and isinstance(body.get("error"), str):
         return diagnose(
@@ -339,5 +339,5 @@ def _of(error: PartnerError) -> Diagnosis | None:
 def _codes(body: Mapping[str, Any], description: str) -> list[int]:
     """Return the numeric codes, those of `error_codes` first; the description repeats the main one."""
     listed = body.get("error_codes")
-    codes = [int(code) for code in listed if str(code).isdigit()] if isinstance(listed, list) else []
+    codes = [int(code) for code in listed if re.fullmatch(r"[0-9]{1,12}", str(code))] if isinstance(listed, list) else []
     return codes + [int(match) for match in _CODE.findall(description)]

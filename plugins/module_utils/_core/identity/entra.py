@@ -19,6 +19,7 @@ keeping tokens is the business of `cache.py`, repeating requests that of `transp
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..transport import Response
 from .base import Grant, TokenRequest
 from .diagnosis import diagnose, diagnose_answer
 
+_READ_OF_A_TOKEN = frozenset({"access_token", "expires_in", "token_type", "error"})
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 # Makes an assertion when it is about to be sent.
@@ -82,9 +84,13 @@ class EntraHttp:
         }
         self.response = post_form(self._request, url, form, headers=headers)
         body = self.response.json()
+        text = self.response.text
         if "access_token" in body:
             grant_from(self._request, body, self.response)  # MSAL stumbles over a token without a lifetime
-        return _Answer(self.response.status, self.response.text, self.response.headers)
+            if form.get("grant_type") == "client_credentials":
+                # And over members that no app's token comes with, and that nobody reads.
+                text = json.dumps({name: value for name, value in body.items() if name in _READ_OF_A_TOKEN})
+        return _Answer(self.response.status, text, self.response.headers)
 
     def close(self) -> None:
         """Do nothing: the transport outlives MSAL's application."""
@@ -150,7 +156,8 @@ def grant_from(request: TokenRequest, body: Mapping[str, Any], response: Respons
         expires_in = float(body["expires_in"])
     except (KeyError, TypeError, ValueError):
         expires_in = 0.0
-    if not isinstance(value, str) or not value or expires_in <= 0 or str(body.get("token_type", "Bearer")).lower() != "bearer":
+    lives = math.isfinite(expires_in) and expires_in > 0
+    if not isinstance(value, str) or not value or not lives or str(body.get("token_type", "Bearer")).lower() != "bearer":
         raise _no_token(request, status, request_id)
     return Grant(value, expires_in)
 
@@ -170,5 +177,5 @@ def _no_token(request: TokenRequest, status: int | None, request_id: str | None)
 def _is_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ READY_TOKEN = "ready_token"  # noqa: S105 (the name of a method)
 # Those that bring the app's id with the token.
 _WITHOUT_CLIENT_ID = frozenset({READY_TOKEN, "azure_cli"})
 _TRANSIENT_ATTEMPTS = 4
+_BLANK = re.compile(r"\s")
 
 
 class TokenSource:
@@ -178,7 +180,7 @@ class TokenSource:
         token = self._token(request, CachedToken(grant.value, obtained_at=now, expires_at=now + grant.expires_in), source="given")
         if not checked:
             return token
-        if not token.claims:
+        if not token.claims or _BLANK.search(token.value):
             raise _unusable(token, "access_token is not a readable token.", "Give the token itself, without the word Bearer.")
         if grant.expires_in <= 0:
             raise _unusable(token, "access_token has expired.", "Get a new one, or give a credential instead, which renews it.")

@@ -49,6 +49,8 @@ def _object(part: str, name: str) -> Mapping[str, Any]:
     try:
         raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
         value = json.loads(raw, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite)
+        # Half of a surrogate pair, which no file and no result could hold, is a UnicodeEncodeError here.
+        json.dumps(value, ensure_ascii=False).encode()
     except Malformed as exc:
         raise Malformed(f"its {name} {exc}") from None
     except (ValueError, RecursionError):
