@@ -36,15 +36,13 @@ author:
 EXAMPLES = r"""
 - name: Ask for the tenant's state without failing
   m365d.partner.m365d_consent_info:
-    permissions: "{{ permissions }}"
+    permissions: [MicrosoftGraph/SecurityIncident.Read.All]
   register: info
   ignore_errors: true
 
 - name: Show it
   ansible.builtin.debug:
-    msg: "{{ info | m365d.partner.consent_summary(required=permissions) }}"
-  vars:
-    permissions: [MicrosoftGraph/SecurityIncident.Read.All]
+    msg: "{{ info | m365d.partner.consent_summary(required=['MicrosoftGraph/SecurityIncident.Read.All']) }}"
 """
 
 RETURN = r"""

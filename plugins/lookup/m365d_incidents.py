@@ -183,7 +183,7 @@ author:
 EXAMPLES = r"""
 - name: Work on each open incident of the tenant that this host stands for
   ansible.builtin.debug:
-    msg: "{{ item.id }}: {{ item.title }}"
+    msg: "{{ item.id }}: {{ item.display_name }}"
   loop: "{{ lookup('m365d.partner.m365d_incidents', status=['active'], severity=['high']) }}"
   loop_control:
     label: "{{ item.id }}"

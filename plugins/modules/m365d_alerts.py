@@ -608,7 +608,7 @@ filters:
       description:
         - The C($filter) that the service was given, V(null) where there was none.
       type: str
-      sample: status eq 'active' and lastUpdateDateTime ge 2026-01-31T12:00:00.0000000Z
+      sample: status eq 'new' and lastUpdateDateTime ge 2026-01-31T12:00:00.0000000Z
 window:
   description:
     - The bounds of the time windows, fixed when the task began.

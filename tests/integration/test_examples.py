@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The examples of the modules for incidents, alerts and hunting, run as `ansible-doc` shows them."""
+"""The examples of modules, lookups and filters, and of the guide on hunting, run as they are printed."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ import pytest
 import yaml
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Task
 from ansible_collections.m365d.partner.plugins.module_utils._ops.alerts import OPERATION
-from integration.harness import CLIENT_ID, FABRIKAM, HERE, NORTHWIND, Ansible, Emulator
+from integration.harness import CLIENT_ID, FABRIKAM, HERE, NORTHWIND, TESTS, Ansible, Emulator, Run
 
 MODULES = ["m365d_incidents", "m365d_incident", "m365d_alerts", "m365d_alert", "m365d_hunting"]
 # The jobs of a security operations centre stand in front of a colon: "Triage: what nobody has taken yet".
 FEWEST_JOBS = 5
+# Examples that need nothing but customers.
+OTHERS = ["modules.m365d_tenant_info", "modules.m365d_fleet", "lookup.m365d_incidents", "filter.consent_summary", "filter.migration_rows"]
+GUIDE = TESTS.parent / "docs" / "docsite" / "rst" / "guide_hunting.rst"
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +36,9 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     emulator.stop()
 
 
-def examples(module: str) -> str:
-    """The examples of a module's documentation."""
-    text: str = importlib.import_module(f"ansible_collections.m365d.partner.plugins.modules.{module}").EXAMPLES
+def examples(module: str, kind: str = "modules") -> str:
+    """The examples of the documentation of a module, or of a plugin of another kind."""
+    text: str = importlib.import_module(f"ansible_collections.m365d.partner.plugins.{kind}.{module}").EXAMPLES
     return text
 
 
@@ -104,3 +109,52 @@ def test_the_examples_run_as_they_are_printed(quiet_ansible: Ansible, centre: Em
     ended = {event["task"] for event in run.events if event["event"] == "ok"}
     assert set(names) <= ended
     assert "secret" not in run.output
+
+
+def run_tasks(ansible: Ansible, centre: Emulator, text: str, *, hosts: str = "fabrikam", variables: Mapping[str, Any] | None = None) -> Run:
+    """Run tasks for the two customers, every one of which has to end well."""
+    ansible.inventory({"fabrikam": {"m365d_tenant_id": FABRIKAM}, "northwind": {"m365d_tenant_id": NORTHWIND}}, centre.reader)
+    play = [{"hosts": hosts, "gather_facts": False, "tasks": yaml.safe_load(text)}]
+    run = ansible.playbook(json.dumps(play), "-e", json.dumps(variables or {}))
+    assert run.status == 0, run.output
+    assert centre.client_secret not in run.output
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plugin", OTHERS)
+def test_shorter_examples_run_as_they_are_printed(quiet_ansible: Ansible, centre: Emulator, plugin: str) -> None:
+    kind, _dot, name = plugin.partition(".")
+    ours = {
+        "fabrikam.onmicrosoft.com": "fabrikam.example",
+        "northwindtraders.com": "northwind.example",
+        "contoso.onmicrosoft.com": "partner.contoso.example",
+        "22222222-2222-4222-8222-000000000001": CLIENT_ID,
+    }
+    secrets = dict.fromkeys(("vaulted_client_secret", "vaulted_contoso_secret", "vaulted_fabrikam_secret"), centre.client_secret)
+    run = run_tasks(quiet_ansible, centre, own(examples(name, kind), ours), variables=secrets)
+    assert not any(event["event"] == "failed" for event in run.events)
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_sink_run_as_they_are_printed(quiet_ansible: Ansible, centre: Emulator) -> None:
+    folder = quiet_ansible.directory / "files"
+    folder.mkdir()
+    ours = dict.fromkeys(("/var/spool/m365d", "/var/log/m365d", "/srv/incidents"), str(folder))
+    printed = yaml.safe_load(own(examples("m365d_incident_sink"), ours))
+    # A receiver with an authority of its own is in the tests of the role.
+    sinks = [task for task in printed if "webhook" not in task.get("m365d.partner.m365d_incident_sink", {})]
+    assert len(sinks) == len(printed) - 1
+    reading = {"m365d.partner.m365d_incidents": {"max_age": "7d", "dest": f"{folder}/{{{{ inventory_hostname }}}}.ndjson"}}
+    run_tasks(quiet_ansible, centre, json.dumps([reading, *sinks]))
+    assert (folder / "incidents.ndjson").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_guide_on_hunting_leads_from_an_incident_to_other_alerts(quiet_ansible: Ansible, centre: Emulator) -> None:
+    blocks = re.findall(r"\.\. code-block:: yaml\+jinja\n\n((?:    [^\n]*\n|\n)+)", GUIDE.read_text(encoding="utf-8"))
+    (steps,) = (textwrap.dedent(block) for block in blocks if "related_alerts" in block)
+    listed = centre.admin("GET", f"/security/{FABRIKAM}/incidents")["incidents"]
+    number = next(str(entry["id"]) for entry in listed if entry["status"] != "redirected")
+    run = run_tasks(quiet_ansible, centre, own(steps, {"924565": number}))
+    assert run.result("Find what it involves", event="ok")["count"] > 0

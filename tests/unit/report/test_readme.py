@@ -57,6 +57,15 @@ def test_each_plugin_that_the_readme_names_exists(name: str) -> None:
     assert list((ROOT / "plugins").glob(f"[!m]*/{name}.py")) or (ROOT / "plugins" / "modules" / f"{name}.py").exists()
 
 
+@pytest.mark.parametrize("kind", ["modules", "lookup", "filter", "test", "roles", "playbooks"])
+def test_the_readme_names_everything_that_is_there(kind: str) -> None:
+    table = README.partition("## What is there")[2]
+    folder = ROOT / kind if kind in ("roles", "playbooks") else ROOT / "plugins" / kind
+    there = {path.stem for path in folder.iterdir() if kind == "roles" or path.suffix in (".py", ".yml")} - {"__init__"}
+    assert there
+    assert there - set(re.findall(r"`(\w+)`", table)) == set()
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)|`((?:playbooks|docs)/[\w./]+)`", README))))
 def test_each_file_that_the_readme_points_to_exists(path: tuple[str, str]) -> None:
     assert (ROOT / (path[0] or path[1])).exists()
