@@ -29,7 +29,7 @@ options:
     default: []
   names:
     description:
-      - The names of the tenants by their ids.
+      - The names of the tenants by their ids, or by the domains with which they were asked for.
     type: dictionary
     default: {}
   always:
@@ -88,6 +88,8 @@ def _unread(tenant: Mapping[str, Any]) -> list[str]:
 
 def _row(tenant: Mapping[str, Any], urls: Mapping[str, str], names: Mapping[str, str], always: Sequence[str]) -> dict[str, Any]:
     tenant_id = str(tenant.get("tenant_id"))
+    # An inventory may know the tenant by a domain.
+    asked_as = [str(name) for name in tenant.get("requested") or []]
     error: Mapping[str, Any] = tenant.get("error") or {}
     was_asked = tenant.get("outcome", "ok") == "ok"
     plan = plan_migration(
@@ -99,7 +101,7 @@ def _row(tenant: Mapping[str, Any], urls: Mapping[str, str], names: Mapping[str,
     )
     return {
         "tenant_id": tenant_id,
-        "tenant_name": names.get(tenant_id) or tenant_id,
+        "tenant_name": next((names[name] for name in (tenant_id, *asked_as) if names.get(name)), tenant_id),
         **{key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()},
         "consent_url": urls.get(tenant_id.lower()) if plan.status == "consent_needed" else None,
         "reason": str(error.get("message") or tenant.get("msg") or "") if plan.status == "unknown" else "",

@@ -157,6 +157,7 @@ RESOURCES: Mapping[str, Resource] = {
                 "MultiTenantOrganization.ReadBasic.All": "f9c2b2a7-3895-4b2e-80f6-c924b456e50b",
                 "MultiTenantOrganization.ReadWrite.All": "920def01-ca61-4d2d-b3df-105b46046a70",
                 "AuditLog.Read.All": "b0afded3-3588-46d8-8b3d-9842eff778da",
+                "RoleManagement.ReadWrite.Directory": "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8",
             },
             scopes={
                 "SecurityIncident.Read.All": "b9abcc4f-94fc-4457-9141-d20ce80ec952",

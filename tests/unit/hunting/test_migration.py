@@ -75,6 +75,11 @@ def test_tenants_that_need_something_come_first_with_their_names() -> None:
     assert (rows[1]["reason"], rows[1]["next_step"]) == ("no answer", "Try again later.")
 
 
+def test_a_tenant_that_was_asked_for_by_its_domain_is_named_by_it() -> None:
+    tenant = {"tenant_id": WINGTIP, "requested": ["wingtip.example"], "outcome": "ok", "consent_state": "ready", "roles": []}
+    assert [row["tenant_name"] for row in migration_rows([tenant], names={"wingtip.example": "Wingtip Toys"})] == ["Wingtip Toys"]
+
+
 def test_the_replacements_are_permissions_that_exist() -> None:
     for old, new in REPLACEMENTS.items():
         assert [permission.id for permission in parse_all([old, new]) if permission.id]

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.m365d.partner.plugins.filter.consent_summary import consent_summary
 from ansible_collections.m365d.partner.plugins.filter.incident_row import incident_row
@@ -16,6 +18,7 @@ from ansible_collections.m365d.partner.plugins.filter.permission_rows import per
 from ansible_collections.m365d.partner.plugins.filter.permission_verdict import permission_verdict
 from ansible_collections.m365d.partner.plugins.filter.text_table import text_table
 
+ROOT = Path(__file__).resolve().parents[3]
 TENANT = "11111111-1111-4111-8111-000000000001"
 GRAPH_ROLE = "MicrosoftGraph/SecurityIncident.Read.All"
 DEFENDER_ROLE = "MicrosoftThreatProtection/Incident.Read.All"
@@ -126,6 +129,13 @@ def test_a_tenant_is_judged_by_the_policy_and_never_compliant_when_unread(
 def test_a_typo_in_the_policy_is_refused_with_the_nearest_and_never_compliant(policy: dict[str, list[str]], said: str) -> None:
     with pytest.raises(AnsibleFilterError, match=said):
         permission_verdict(consent_summary(READY), **policy)
+
+
+def test_the_roles_own_policy_says_nothing_about_a_tenant_that_granted_what_is_declared() -> None:
+    defaults = yaml.safe_load((ROOT / "roles" / "permission_audit" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    result = consent_summary(READY, required=[GRAPH_ROLE, DEFENDER_ROLE])
+    verdict = permission_verdict(result, required=[GRAPH_ROLE, DEFENDER_ROLE], forbidden=defaults["permission_audit_forbidden"])
+    assert (verdict["verdict"], verdict["findings"]) == ("compliant", [])
 
 
 @pytest.mark.parametrize("state", ["not_licensed", "ready"])
