@@ -56,7 +56,8 @@ def fleet_of_hosts(
             entry = reader.entry(host, fleet.credentials)
         except PartnerError as error:
             fleet.faults[host] = error
-        except AnsibleError as exc:
+        except (AnsibleError, TypeError, ValueError) as exc:
+            # A list where a text belongs, for example. One host must not cost the others their results.
             fleet.faults[host] = OptionError(f"A variable of the host {host} cannot be used: {exc}", next_step="Correct the variable.")
         else:
             fleet.tenants[host] = entry["tenant_id"]

@@ -145,6 +145,8 @@ FLEET_HOSTS: dict[str, dict[str, Any]] = {
     "adatum": {"m365d_tenant_id": "11111111"},
     "litware": {},
     "lucerne": {"m365d_tenant_id": LUCERNE, "m365d_credential": "not there"},
+    "relecloud": {"m365d_tenant_id": LUCERNE, "m365d_credential": ["no name"]},
+    "alpine": {"m365d_tenant_id": LUCERNE, "m365d_allowed_tenants": 5},
 }
 AFTER = """
 - hosts: customers
@@ -177,6 +179,8 @@ def test_one_task_reads_for_all_hosts_and_hands_each_its_own_result(quiet_ansibl
         "adatum": ("unknown", "unknown_tenant"),
         "litware": ("unknown", None),
         "lucerne": ("unknown", None),
+        "relecloud": ("unknown", None),
+        "alpine": ("unknown", None),
     }
     assert {host: result.get("count") for host, result in results.items() if result["outcome"] == "ok"} == dict.fromkeys(
         ("fabrikam", "fabrikam-again", "northwind", "proseware"), 4
