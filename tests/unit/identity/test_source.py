@@ -21,6 +21,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     OptionError,
     PartnerError,
 )
+from ansible_collections.m365d.partner.plugins.module_utils._core.fleet import Finding, Places, run_fleet
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.base import Grant, TokenRequest
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.cache import REFUSAL_SECONDS, CachedToken, CacheKey, TokenCache
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.client_secret import ClientSecret
@@ -506,3 +507,37 @@ def test_a_diagnosis_is_what_the_memory_of_a_refusal_brings_back() -> None:
     remembered = cache.refusal(key)
     assert remembered is not None
     assert {**remembered.as_dict(), "tenant_id": None} == {**error.as_dict(), "tenant_id": None}
+
+
+@dataclass
+class Throttled(Slow):
+    """A credential whose service asks to wait before it gives a token, so that its user gives its place in the fleet away."""
+
+    places: Any = None
+
+    def acquire(self, request: TokenRequest) -> Grant:
+        self.places.sleep(0.3)
+        return super().acquire(request)
+
+
+@pytest.mark.parametrize("kept_in", ["files", "memory"])
+def test_tenants_that_wait_for_the_same_token_do_not_keep_the_place_that_its_getter_needs(tmp_path: Path, kept_in: str) -> None:
+    places, log = Places(2), str(tmp_path / "requests")
+    transport, _session, _clock = scripted_transport(deadline=30.0)
+    cache = TokenCache(str(tmp_path) if kept_in == "files" else None, b"material")
+    if kept_in == "memory":
+        cache.store = MemoryStore()
+    source = TokenSource(Throttled(log, places=places), CLIENT, resolve_endpoints("global"), transport, cache, sleep=places.sleep)
+    findings: list[Finding[int, str]] = []
+    begun = time.monotonic()
+    run_fleet(
+        range(6),
+        lambda _tenant: source.get(tenant(1), MTP).value,
+        places=places,
+        concurrency=2,
+        credential_of=lambda _tenant: None,
+        on_finding=findings.append,
+    )
+    assert {finding.outcome for finding in findings} == {"ok"}
+    assert Path(log).read_text().split() == [tenant(1)]
+    assert time.monotonic() - begun < 10

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..clouds import Endpoints
 from ..errors import AuthenticationError, ContractViolation, CredentialError, PartnerError
@@ -25,6 +26,10 @@ READY_TOKEN = "ready_token"  # noqa: S105 (the name of a method)
 # Those that bring the app's id with the token.
 _WITHOUT_CLIENT_ID = frozenset({READY_TOKEN, "azure_cli"})
 _TRANSIENT_ATTEMPTS = 4
+# How long (seconds) one that waits for somebody else's token keeps its place in a fleet, and for how long it then gives it away: the
+# one that gets the token may need a place to go on.
+_KEEPS_PLACE = 1.0
+_GIVES_WAY = 0.25
 _BLANK = re.compile(r"\s")
 
 
@@ -117,7 +122,7 @@ class TokenSource:
             kept = self._fresh(key, min_lifetime=min_lifetime)
             if kept:
                 return self._token(request, kept, source="cache")
-        with self.cache.locked(key, wait=self.transport.settings.deadline):
+        with self._turn(key):
             # Somebody else may have got it while this one waited for the lock. What was obtained after this call
             # began is new enough for one that wants a new token, unless that has to answer a challenge.
             kept = self._fresh(key, min_lifetime=min_lifetime)
@@ -126,6 +131,21 @@ class TokenSource:
             new = self._acquire(request, key, believe_refusal=not force_refresh)
             self.cache.put(key, new)
         return self._token(request, new, source="network")
+
+    @contextlib.contextmanager
+    def _turn(self, key: CacheKey) -> Iterator[None]:
+        """Hold the lock of a key. Whoever does not get it in a call's time goes on without: better a request too many than no token."""
+        left = self.transport.settings.deadline
+        while True:
+            begun = time.monotonic()
+            with self.cache.locked(key, wait=min(left, _KEEPS_PLACE)) as got:
+                waited = time.monotonic() - begun
+                left -= _KEEPS_PLACE
+                # One that is refused at once is on a file system without locks.
+                if got or left <= 0 or waited < _KEEPS_PLACE / 2:
+                    yield
+                    return
+            self._sleep(_GIVES_WAY)
 
     def _fresh(self, key: CacheKey, *, min_lifetime: float) -> CachedToken | None:
         kept = self.cache.get(key)
