@@ -148,6 +148,7 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
         said = {"tenant_id": given} if not isinstance(given, Mapping) else dict(given)
         tenant = requested_tenant({**params, "tenant_id": said.pop("tenant_id", None)})
         credential = said.pop("credential", None)
+        credential = None if credential is None else str(credential)
         if credential is not None and credential not in credentials:
             raise OptionError(
                 f"The tenant {tenant} asks for the credential '{credential}', which is not among credentials.",
@@ -178,6 +179,8 @@ def typed_entry(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
                 typed[name] = boolean(value)
             elif option.choices and value not in option.choices:
                 raise TypeError(f"choose one of {', '.join(option.choices)}")
+            elif not isinstance(value, str):
+                raise TypeError("give a text")
         except TypeError as exc:
             raise OptionError(
                 f"The entry of tenant {tenant} has {name} '{value}'.", tenant_id=tenant, next_step=f"Correct {name}: {exc}."

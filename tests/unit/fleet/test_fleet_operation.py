@@ -135,6 +135,8 @@ def test_a_refused_credential_stops_only_the_tenants_that_use_it() -> None:
         ({"tenants": [{"tenant_id": CONTOSO, "credential": "nobody"}]}, "nobody"),
         ({"tenants": [{"tenant_id": CONTOSO, "colour": "red"}]}, "colour"),
         ({"tenants": [CONTOSO, {"tenant_id": CONTOSO, "cloud": "gcc"}]}, "different options"),
+        ({"tenants": [{"tenant_id": CONTOSO, "ca_path": 5}]}, "has ca_path '5'"),
+        ({"tenants": [{"tenant_id": CONTOSO, "credential": ["a"]}]}, "asks for the credential"),
         ({"tenants": [CONTOSO], "allowed_tenants": [FABRIKAM]}, "allowed_tenants"),
         ({"tenants": [CONTOSO], "max_failed": "some"}, "max_failed"),
         ({"tenants": [CONTOSO], "max_failed": "101%"}, "max_failed"),
