@@ -76,3 +76,18 @@ def test_the_parts_of_two_workers_are_merged_without_loss_and_one_that_is_missin
     )  # fmt: skip
     assert again.returncode != 0
     assert "Parts are missing: 2/2" in again.stdout + again.stderr
+
+
+def test_parts_are_transmitted_one_after_the_other_since_they_share_a_file_of_options(tmp_path: Path) -> None:
+    directory, commands = tmp_path / "runner", tmp_path / "commands"
+    shutil.copytree(EXAMPLE, directory)
+    commands.mkdir()
+    # Two transmissions at the same time find the directory of the other one.
+    runner = 'if [ "$1" = transmit ]; then mkdir "$TMPDIR/busy" || echo "at once" >> "$TMPDIR/clashes"; sleep 0.2; rmdir "$TMPDIR/busy"; fi'
+    for name, text in {"ansible-runner": runner, "ansible-playbook": "exit 0"}.items():
+        (commands / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (commands / name).chmod(0o755)
+    environment = {"PATH": f"{commands}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    subprocess.run([str(directory / "run.sh"), "3"], env=environment, capture_output=True, timeout=60, check=True)
+    assert not (tmp_path / "clashes").exists()
+    assert not list(tmp_path.glob("tmp.*"))
