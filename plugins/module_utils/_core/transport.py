@@ -248,7 +248,8 @@ class Transport:
                 self._opens_circuit(False)
                 return response
             asked = retry_after(response)
-            wait = self._backoff(attempt) if asked is None else asked
+            # "At once" is believed once: a service that goes on saying so would be asked without a pause.
+            wait = self._backoff(attempt) if asked is None or (asked <= 0 and attempt > 1) else asked
             # A service that says when to come back works, and is obeyed.
             if self._opens_circuit(response.status != 429 and asked is None) or self._clock() + wait >= end:
                 return response

@@ -79,6 +79,14 @@ def test_the_wait_after_429_is_what_the_service_asks_for(headers: dict[str, str]
     assert clock.slept == [expected]
 
 
+@pytest.mark.parametrize("wish", ["0", "-1", "nan"])
+def test_a_service_that_always_wants_to_be_asked_at_once_is_asked_with_pauses(wish: str) -> None:
+    transport, session, clock = scripted_transport(*[Answer(503, {}, {"Retry-After": wish})] * 50, deadline=60)
+    assert _send(transport).status == 503
+    assert clock.slept[:4] == [0, 2, 4, 8]
+    assert len(session.requests) < 10
+
+
 def test_a_date_in_retry_after_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport_module.time, "time", lambda: 1_000_000.0)
     response = Response(503, URL, {"retry-after": formatdate(1_000_030.0, usegmt=True)}, b"")
