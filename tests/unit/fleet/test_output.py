@@ -105,6 +105,7 @@ class Fleet:
 
 
 WHOLE = {tenant: [0, 1, 2] for tenant in TENANTS}
+_NO_RESULT = json.dumps({"tenant_id": TENANTS[2], "end": 0, "names": None, "result": [1]}).encode() + b"\n"
 
 
 @pytest.mark.parametrize("dest", DESTS)
@@ -163,7 +164,7 @@ def test_a_shared_file_is_not_continued_with_other_tenants(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("dest", DESTS)
-@pytest.mark.parametrize("garbage", [b'{"tenant_id": "half a li', b"\xff\xfe\n", b"[]\n"])
+@pytest.mark.parametrize("garbage", [b'{"tenant_id": "half a li', b"\xff\xfe\n", b"[]\n", _NO_RESULT])
 def test_a_line_that_a_killed_process_did_not_finish_is_as_good_as_none(tmp_path: Path, dest: str, garbage: bytes) -> None:
     fleet = Fleet(tmp_path, dest)
     fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}

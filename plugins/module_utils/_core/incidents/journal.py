@@ -193,7 +193,7 @@ class Journal:
                         about = said["about"] if said["format"] == _FORMAT else ""
                     else:
                         names = None if said["names"] is None else tuple(said["names"])
-                        entries[said["tenant_id"]] = Entry(said["result"], int(said["end"]), names)
+                        entries[said["tenant_id"]] = Entry({**said["result"]}, int(said["end"]), names)
                 except (ValueError, TypeError, KeyError):
                     break
                 whole += len(line)
