@@ -544,7 +544,7 @@ alerts:
       type: dict
 count:
   description:
-    - How many alerts are returned.
+    - How many alerts are returned or written.
   type: int
   returned: success
   sample: 12

@@ -86,7 +86,8 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: >-
       {{ inventory_hostname }}:
-      {{ m365d_fleet_result.count ~ ' open incidents' if m365d_fleet_result.outcome == 'ok' else 'unknown, ' ~ m365d_fleet_result.msg }}
+      {{ m365d_fleet_result.count ~ ' open incidents' if m365d_fleet_result.outcome == 'ok'
+         else m365d_fleet_result.outcome ~ ', ' ~ m365d_fleet_result.msg }}
 
 - name: Customers of two partners with an app each, named by m365d_credential of the hosts
   m365d.partner.m365d_fleet:
@@ -107,7 +108,7 @@ RETURN = r"""
 hosts:
   description:
     - The result of each host. An entry holds what the module returns for one tenant, and C(outcome), C(seconds), C(attempts), C(requested)
-      and C(error) as in the value C(tenants) of the module.
+      and C(error) as in the value C(tenants) of the module. Where C(outcome) is not V(ok), C(msg) is the reason in one text.
     - With C(shard), the hosts of this part.
   type: dict
   returned: success
@@ -127,6 +128,17 @@ complete:
     - Whether all tenants were read, and all of what was asked for.
   type: bool
   returned: success
+count:
+  description:
+    - The sum of what the module counts, over the tenants that were read.
+    - The other counts of the module, such as C(by_severity), are there too.
+  type: int
+  returned: where the module counts
+msg:
+  description:
+    - How many hosts have no result, and the reason of the first.
+  type: str
+  returned: when a host has no result
 shard:
   description:
     - Which part this is, for P(m365d.partner.merge_shards#filter) to find that all parts are there.

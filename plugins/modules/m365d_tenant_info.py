@@ -162,6 +162,11 @@ shard:
     - Which part this is, for P(m365d.partner.merge_shards#filter) to find that all parts are there.
   type: dict
   returned: when O(shard) is given
+complete:
+  description:
+    - Whether every one of O(tenants) is V(ok).
+  type: bool
+  returned: when O(tenants) is given
 tenant_id:
   description:
     - The id of the tenant.
