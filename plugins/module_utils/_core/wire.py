@@ -17,7 +17,7 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -38,6 +38,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SPARE_CONTEXTS: list[ssl.SSLContext] = []
 
 _Adapter: Any = requests.adapters.HTTPAdapter if requests else object
+_Response: Any = requests.Response if requests else object
 
 
 class Wire(_Adapter):  # type: ignore[misc]
@@ -125,13 +126,39 @@ class Wire(_Adapter):  # type: ignore[misc]
 
     def build_response(self, req: Any, resp: Any) -> Any:
         """Return the answer; its cookies stay where they are."""
-        response = requests.Response()
+        response = _Answer()
         response.status_code = resp.status
         response.headers = resp.headers
         response.raw = resp
         response.url = req.url
         response.request = req
         return response
+
+
+class _Answer(_Response):  # type: ignore[misc]
+    """An answer whose parts are handed on as they come.
+
+    requests collects a part of the wanted size first, so that a server which sends a byte now and then would hold its reader
+    for as long as it likes, whatever the deadline.
+    """
+
+    def iter_content(self, chunk_size: int | None = None, decode_unicode: bool = False) -> Iterator[bytes]:
+        """Yield what has come, at most `chunk_size` bytes at a time; raise what requests raises.
+
+        :raises requests.RequestException: when the answer breaks off or cannot be decoded.
+        """
+        try:
+            while chunk := self.raw.read1(chunk_size, decode_content=True):
+                yield chunk
+            self._content_consumed = True  # else requests closes the connection instead of keeping it
+        except urllib3.exceptions.ProtocolError as exc:
+            raise requests.exceptions.ChunkedEncodingError(exc) from exc
+        except urllib3.exceptions.DecodeError as exc:
+            raise requests.exceptions.ContentDecodingError(exc) from exc
+        except urllib3.exceptions.ReadTimeoutError as exc:
+            raise requests.exceptions.ReadTimeout(exc) from exc
+        except urllib3.exceptions.SSLError as exc:
+            raise requests.exceptions.SSLError(exc) from exc
 
 
 def _put_body(request: Any, body: Any, form: Mapping[str, str] | None) -> None:

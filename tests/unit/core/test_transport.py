@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import socket
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -178,11 +181,26 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+class _KeepingHandler(_Handler):
+    """Keeps connections open."""
+
+    protocol_version = "HTTP/1.1"
+
+
 @pytest.fixture(scope="module")
 def server(authority: trustme.CA) -> Iterator[str]:
+    yield from _served(authority, _Handler)
+
+
+@pytest.fixture
+def keeping_server(authority: trustme.CA) -> Iterator[str]:
+    yield from _served(authority, _KeepingHandler)
+
+
+def _served(authority: trustme.CA, handler: type[_Handler]) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield f"https://localhost:{httpd.server_port}"
@@ -353,3 +371,35 @@ def test_a_proxy_that_speaks_tls_is_trusted_by_the_named_authority_alone(server:
         with pytest.raises(TransportError) as caught:
             _get(TransportSettings(ca_path=named, proxy=server), f"{server}/")
         assert ("501" in repr(caught.value.__cause__)) is asked
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 400", "Transfer-Encoding: chunked"])
+def test_an_answer_that_drips_ends_with_the_deadline(authority: trustme.CA, ca_path: str, framing: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    part = b" " if "Length" in framing else b"1\r\n \r\n"
+
+    def drip(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+            for _part in range(400):
+                connection.sendall(part)
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(TransportError, match="did not answer in time"):
+            Transport(TransportSettings(ca_path=ca_path, timeout=20, deadline=1)).send(
+                "GET", f"https://localhost:{listener.getsockname()[1]}/", attempted="reading"
+            )
+        assert time.monotonic() - begun < 20
+
+
+def test_a_connection_is_kept_for_the_next_request(keeping_server: str, ca_path: str) -> None:
+    transport = Transport(TransportSettings(ca_path=ca_path))
+    for _request in range(3):
+        transport.send("GET", f"{keeping_server}/", attempted="reading")
+    (pool,) = [transport.session.poolmanager.pools[key] for key in transport.session.poolmanager.pools.keys()]  # noqa: SIM118
+    assert (pool.num_connections, pool.num_requests) == (1, 3)
