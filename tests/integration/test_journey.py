@@ -9,6 +9,7 @@ import json
 import re
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -61,13 +62,14 @@ class Shop:
 
     workspace: Workspace
     state: Path
+    temporary: Path
     outputs: dict[str, str] = field(default_factory=dict)
     seen: Watched = field(default_factory=Watched)
 
     @property
     def temporary_directories(self) -> tuple[Path, Path]:
         """Where Ansible and the collection put what lasts no longer than a run."""
-        return self.workspace.root / "ansible-home", self.workspace.root / "tmp"
+        return self.workspace.root / "ansible-home", self.temporary
 
     def run(self, program: str, *arguments: str, expect: int | None = 0) -> str:
         """Run one of Ansible's commands in the workspace and return what it printed."""
@@ -86,14 +88,14 @@ class Shop:
         return output
 
     def _places(self) -> dict[str, str]:
-        """Settings that have Ansible write all that it can write, below the workspace."""
+        """Settings that have Ansible show and write all that it can, where it is looked at."""
         root = self.workspace.root
-        (root / "tmp").mkdir(exist_ok=True)
         return {
             "ANSIBLE_LOG_PATH": str(root / "ansible.log"),
             "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(root / "facts"),
-            "TMPDIR": str(root / "tmp"),
+            "ANSIBLE_INJECT_INVOCATION": "1",
+            "TMPDIR": str(self.temporary),
         }
 
     def results(self) -> dict[str, dict[str, Any]]:
@@ -131,8 +133,10 @@ def scenario(directory: Path, tenants: dict[str, dict[str, Any]]) -> Path:
 def open_shop(directory: Path, tenants: dict[str, dict[str, Any]], *, vault: bool = True) -> Iterator[Shop]:
     """Start the emulator with a partner's workspace beside it."""
     state = directory / "emulator"
-    with emulator(scenario(directory, tenants), state) as endpoints:
-        yield Shop(make_workspace(directory / "work", endpoints, endpoints_file=state / "endpoints.json", vault=vault), state)
+    # A short path: ansible-core 2.21 makes a socket in there, and its name may have a hundred characters.
+    with tempfile.TemporaryDirectory(prefix="m365d-") as temporary, emulator(scenario(directory, tenants), state) as endpoints:
+        workspace = make_workspace(directory / "work", endpoints, endpoints_file=state / "endpoints.json", vault=vault)
+        yield Shop(workspace, state, Path(temporary))
 
 
 @pytest.fixture(scope="module")
