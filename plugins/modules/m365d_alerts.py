@@ -545,12 +545,14 @@ alerts:
 count:
   description:
     - How many alerts are returned or written.
+    - With O(tenants), the sum over those that were read, and V(null) where none was.
   type: int
   returned: success
   sample: 12
 by_severity:
   description:
     - How many alerts there are of each severity.
+    - With O(tenants), the sum over those that were read, and V(null) where none was.
   type: dict
   returned: success
   sample: {"high": 2, "medium": 4, "low": 5, "informational": 1, "unknown": 0}

@@ -369,6 +369,7 @@ columns:
 count:
   description:
     - How many rows there are.
+    - With O(tenants), the sum over those that were read, and V(null) where none was.
   type: int
   returned: success
   sample: 42

@@ -572,12 +572,14 @@ cursor:
 count:
   description:
     - How many incidents are returned or written.
+    - With O(tenants), the sum over those that were read, and V(null) where none was.
   type: int
   returned: success
   sample: 12
 by_severity:
   description:
     - How many incidents there are of each severity.
+    - With O(tenants), the sum over those that were read, and V(null) where none was.
   type: dict
   returned: success
   sample: {"high": 2, "medium": 4, "low": 5, "informational": 1, "unknown": 0}

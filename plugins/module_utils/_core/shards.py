@@ -148,7 +148,13 @@ def _cursor(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _sum(first: Any, second: Any) -> Any:
-    """Add two totals up: numbers, and what is below the same keys; lists one after the other."""
+    """Add two totals up: numbers, and what is below the same keys; lists one after the other.
+
+    A part that read no tenant has None. It takes nothing from what another part found, but with a zero it stays unknown.
+    """
+    if first is None or second is None:
+        known = second if first is None else first
+        return known if (any(known.values()) if isinstance(known, Mapping) else known) else None
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return {
             name: _sum(first[name], second[name]) if name in first and name in second else {**second, **first}[name]

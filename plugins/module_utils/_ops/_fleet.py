@@ -382,7 +382,7 @@ class _Fleet:
             "tenants": tenants,
             "summary": {"total": len(findings), **counts, "seconds": round(seconds, 3)},
             "complete": not lacking and all(outcome.result.get("complete", True) for outcome in good),
-            **totals([outcome.result for outcome in good]),
+            **_sums(totals, good, is_empty=not findings),
         }
         if shard is not None:
             result["shard"] = {**shard, "positions": [list(finding.tenant[1].positions) for finding in findings]}
@@ -393,6 +393,12 @@ class _Fleet:
         return Outcome(
             result, changed=any(outcome.changed for outcome in good), secret=any(outcome.secret for outcome in good), failed=failed
         )
+
+
+def _sums(totals: Totals, good: Sequence[Outcome], *, is_empty: bool) -> dict[str, Any]:
+    """Return what the tenants' results add up to: nothing where no tenant was read, since that is unknown and not zero."""
+    sums = totals([outcome.result for outcome in good])
+    return sums if good or is_empty else dict.fromkeys(sums)
 
 
 def _credential_key(entry: _Entry) -> Hashable:

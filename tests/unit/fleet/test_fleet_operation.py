@@ -81,6 +81,15 @@ def test_a_failed_tenant_has_a_diagnosis_and_no_count() -> None:
     assert FABRIKAM in outcome.result["msg"]
 
 
+def test_a_fleet_that_read_nobody_has_no_sums_that_look_like_zero() -> None:
+    fault = AuthenticationError("not consented", state="not_consented", next_step="Send the link.")
+    outcome = _Reader({CONTOSO: fault, FABRIKAM: fault}).outcome(tenants=[CONTOSO, FABRIKAM], max_failed="100%")
+    assert not outcome.failed
+    assert outcome.result["count"] is None
+    assert outcome.result["complete"] is False
+    assert _Reader().outcome(tenants=[]).result["count"] == 0
+
+
 @pytest.mark.parametrize(
     ("max_failed", "fails"), [("0", True), ("1", False), ("2", False), ("25%", False), ("24%", True), (" 50 % ", False)]
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.m365d.partner.plugins.filter.merge_shards import merge_shards
+from ansible_collections.m365d.partner.plugins.module_utils._core import shards
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError
 from ansible_collections.m365d.partner.plugins.module_utils._core.shards import merge_shards as merge
 from hypothesis import given, settings
@@ -111,3 +112,11 @@ def test_the_filter_says_the_same_and_leaves_its_input_alone() -> None:
     assert before == [FIRST, SECOND]
     with pytest.raises(Exception, match="merge_shards: Parts are missing: 2/2"):
         merge_shards([FIRST])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [(None, 3, 3), (2, None, 2), (None, 0, None), (None, None, None), (None, {"high": 0}, None), ({"high": 1}, None, {"high": 1})],
+)
+def test_a_part_that_read_nobody_adds_nothing_and_makes_no_zero(first: Any, second: Any, whole: Any) -> None:
+    assert shards._sum(first, second) == whole
