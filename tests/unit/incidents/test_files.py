@@ -151,7 +151,9 @@ def test_what_is_no_file_is_not_replaced_with_force_either(tmp_path: Path, kind:
     before = path.lstat()
     with pytest.raises(OptionError, match="is no file"):
         _write(path, _incident(), force=True)
-    assert path.lstat() == before
+    after = path.lstat()
+    # Looking at a link moves its time of access, so not all of stat can be compared.
+    assert (after.st_mode, after.st_ino, after.st_mtime_ns) == (before.st_mode, before.st_ino, before.st_mtime_ns)
 
 
 def test_force_replaces_and_the_same_again_is_no_change(tmp_path: Path) -> None:
