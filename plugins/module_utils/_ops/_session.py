@@ -29,6 +29,7 @@ from .._core.identity.store import Store
 from .._core.identity.token import AccessToken
 from .._core.tenants import TenantInfo, check_allowed, cloud_mismatch, detect_cloud, parse_tenant, remembered, resolve_tenant
 from .._core.transport import Transport, TransportSettings
+from .._core.wire import proxy_variables
 from ._task import Task
 
 if TYPE_CHECKING:
@@ -165,9 +166,13 @@ def endpoints_of(params: Mapping[str, Any]) -> Endpoints:
     """
     if params["cloud"] == AUTO_CLOUD:
         raise OptionError("cloud=auto asks the tenant which cloud it lives in, and no request is made here.", next_step="Name the cloud.")
-    return resolve_endpoints(
-        params["cloud"], login_url=params["login_url"], graph_url=params["graph_url"], defender_url=params["defender_url"]
-    )
+    return _endpoints(params["cloud"], params["login_url"], params["graph_url"], params["defender_url"])
+
+
+@lru_cache(maxsize=64)
+def _endpoints(cloud: str, login_url: str | None, graph_url: str | None, defender_url: str | None) -> Endpoints:
+    """Return the endpoints; the tenants of a fleet have the same, and to check a URL takes longer than to find it checked."""
+    return resolve_endpoints(cloud, login_url=login_url, graph_url=graph_url, defender_url=defender_url)
 
 
 def transport_of(params: Mapping[str, Any], *, places: Places | None = None, breaker: Breaker | None = None) -> Transport:
@@ -188,13 +193,13 @@ def transport_of(params: Mapping[str, Any], *, places: Places | None = None, bre
         deadline=params["deadline"],
         **({"connections": params["concurrency"]} if places else {}),
     )
-    transport = _transport(settings, os.getpid())
+    transport = _transport(settings, os.getpid(), proxy_variables())
     return transport.sharing_connections(sleep=places.sleep, ends_at=places.ends_at, breaker=breaker) if places else transport
 
 
 @lru_cache(maxsize=32)
-def _transport(settings: TransportSettings, _process: int) -> Transport:
-    """Return the transport of this process: its connections must not be shared with a fork."""
+def _transport(settings: TransportSettings, _process: int, _proxies: tuple[str | None, ...]) -> Transport:
+    """Return the transport of this process: its connections must not be shared with a fork, nor with another proxy's."""
     return Transport(settings)
 
 

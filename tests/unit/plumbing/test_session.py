@@ -106,6 +106,14 @@ def test_the_same_settings_share_one_transport_and_others_do_not(params: dict[st
     assert transport_of({**params, "timeout": 31.0}) is not first
 
 
+def test_a_task_whose_environment_names_another_proxy_does_not_use_the_connections_made_before(
+    params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = transport_of(params)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert transport_of(params) is not first
+
+
 def _other_process(params: dict[str, Any], pipe: Any) -> None:
     pipe.send(id(transport_of(params)))
 
