@@ -47,6 +47,7 @@ WHAT = {
     "e": "m365d_incidents, one task for all tenants",
     "f": "hand-written asyncio script: the practical limit of one task",
     "g": "the requests by http.client in the worker: the practical limit of a loop over hosts",
+    "h": "the requests by urllib3 in 16 threads, without Ansible: what the library of the fleet task costs",
 }
 
 
@@ -211,8 +212,9 @@ def command_of(letter: str, here: Cloud) -> tuple[list[str], dict[str, str]]:
     """Return command and environment of one of the runs that are compared."""
     dest = str(OUTPUT / f"incidents-{letter}.ndjson")
     fleet = here.directory / f"fleet-{len(here.tenants)}.yml"
-    if letter == "f":
-        return [sys.executable, str(BENCH / "practical_limit.py"), str(fleet), dest], environment(here)
+    if letter in "fh":
+        script = {"f": "practical_limit.py", "h": "library_limit.py"}[letter]
+        return [sys.executable, str(BENCH / script), str(fleet), dest], environment(here)
     if letter == "e":
         return playbook("fleet", fleet, dest=dest), environment(here)
     name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri", "g": "host_loop_limit"}[letter]
@@ -230,7 +232,7 @@ def compare(tenants: int, rounds: int, slow_rounds: int, letters: str) -> dict[s
                     continue
                 runs[letter].append(measure(*command_of(letter, here), here))
                 print(f"round {number} ({letter}) {_line(runs[letter][-1])}  {WHAT[letter]}", flush=True)
-    for letter in set("ef") & set(letters):
+    for letter in set("efh") & set(letters):
         _check_lines(OUTPUT / f"incidents-{letter}.ndjson", 10 * tenants)
     return runs
 
@@ -283,6 +285,8 @@ def results_of(runs: Mapping[str, list[Measured]], scaling: Mapping[int, Measure
         "uri_vs_fleet": ratio("d", "e"),
         "host_loop_limit_vs_noop": ratio("g", "a"),
         "host_loop_vs_limit": ratio("b", "g"),
+        "library_vs_aiohttp": ratio("h", "f"),
+        "fleet_vs_library": ratio("e", "h"),
         "cpu_ms_per_tenant": {letter: _median(measured, "cpu") / tenants * 1000 for letter, measured in runs.items()},
         "emulator_cpu_ms_per_tenant": {letter: _median(measured, "emulator_cpu") / tenants * 1000 for letter, measured in runs.items()},
         "requests_per_tenant": {letter: _median(measured, "requests") / tenants for letter, measured in runs.items()},
@@ -347,7 +351,7 @@ def main() -> None:
     """Measure, print and keep."""
     tenants = int(os.environ.get("BENCH_TENANTS") or 1000)
     rounds = int(os.environ.get("BENCH_ROUNDS") or 3)
-    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdefg" if letter in WHAT)
+    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdefgh" if letter in WHAT)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     (OUTPUT / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     slow_rounds = int(os.environ.get("BENCH_SLOW_ROUNDS") or rounds)

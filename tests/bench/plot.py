@@ -18,6 +18,7 @@ NAMES = {
     "e": "e  m365d_incidents, one task",
     "f": "f  asyncio script",
     "g": "g  http.client, per host",
+    "h": "h  urllib3 in threads",
 }
 _LEFT, _WIDTH, _ROW, _TOP = 230, 460, 30, 46
 
