@@ -66,7 +66,8 @@ class ActionModule(OperationAction):
         names = [name for name in self.operation.argument_spec if name not in _OF_HOSTS]
         options = {**options_from_variables(names, given=options, variables=variables, templar=self._templar), **options}
         hosts = params["hosts"] if params["hosts"] is not None else plain(list(variables.get("ansible_play_batch") or []))
-        tolerated = tolerated_of(str(options.get("max_failed", "100%")), len(set(hosts)))
+        max_failed = str(options.get("max_failed", "100%"))
+        tolerated_of(max_failed, len(hosts))
         fleet = fleet_of_hosts(hosts, options=options, hostvars=variables["hostvars"], templar=self._templar, environ=os.environ)
         shard = shard_of(str(options["shard"]) if options.get("shard") else None)
         if shard is not None:
@@ -78,7 +79,7 @@ class ActionModule(OperationAction):
         arguments = {**environment_options(arguments, CREDENTIAL_NAMES, os.environ), **arguments}
         read = self._run_here(arguments, variables)
         read.pop("invocation", None)
-        return read if "tenants" not in read else _by_host(read, fleet, tolerated)
+        return read if "tenants" not in read else _by_host(read, fleet, max_failed)
 
 
 def _check(options: Mapping[str, Any], operation: Operation, module: str) -> None:
@@ -105,7 +106,7 @@ def _check(options: Mapping[str, Any], operation: Operation, module: str) -> Non
         )
 
 
-def _by_host(read: dict[str, Any], fleet: HostFleet, tolerated: int) -> dict[str, Any]:
+def _by_host(read: dict[str, Any], fleet: HostFleet, max_failed: str) -> dict[str, Any]:
     """Return the result of the fleet with an entry for each host in place of one for each tenant."""
     entries = {name: entry for entry in read.pop("tenants") for name in entry["requested"]}
     hosts: dict[str, dict[str, Any]] = {host: entries[tenant] for host, tenant in fleet.tenants.items() if tenant in entries}
@@ -126,6 +127,7 @@ def _by_host(read: dict[str, Any], fleet: HostFleet, tolerated: int) -> dict[str
     if lacking:
         host, entry = next(iter(lacking.items()))
         result["msg"] = f"{len(lacking)} of {len(hosts)} hosts have no result. The first: {host}: {entry.get('msg')}"
+    tolerated = tolerated_of(max_failed, len(hosts))
     if len(lacking) > tolerated:
         result["failed"] = True
         result["msg"] += f" That is more than max_failed allows ({tolerated})."

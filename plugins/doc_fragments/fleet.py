@@ -112,6 +112,7 @@ options:
   max_failed:
     description:
       - 'How many of O(tenants) may fail before the task does: a count, or a percentage such as V(10%).'
+      - With O(shard), both are of the tenants of that part.
       - The results of all tenants are returned in any case.
     type: str
     default: '0'
@@ -270,6 +271,7 @@ options:
   max_failed:
     description:
       - 'How many of O(tenants) may fail before the task does: a count, or a percentage such as V(10%).'
+      - With O(shard), both are of the tenants of that part.
       - The results of all tenants are returned in any case.
     type: str
     default: '0'

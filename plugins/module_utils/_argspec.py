@@ -418,6 +418,7 @@ _FLEET = (
         "str",
         (
             "How many of O(tenants) may fail before the task does: a count, or a percentage such as V(10%).",
+            "With O(shard), both are of the tenants of that part.",
             "The results of all tenants are returned in any case.",
         ),
         default="0",

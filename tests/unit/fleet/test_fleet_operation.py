@@ -101,6 +101,22 @@ def test_the_task_fails_when_more_tenants_fail_than_allowed(max_failed: str, fai
     assert outcome.result["complete"] is False
 
 
+@pytest.mark.parametrize(
+    ("tenants", "shard"),
+    [
+        ([f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 41)], "1/4"),
+        ([CONTOSO, FABRIKAM, *([CONTOSO] * 18)], None),
+    ],
+    ids=["a part", "doubles"],
+)
+def test_a_percentage_is_one_of_the_tenants_that_are_read_here(tenants: list[str], shard: str | None) -> None:
+    fault = AuthenticationError("not consented", state="not_consented")
+    outcome = _Reader(dict.fromkeys(tenants, fault)).outcome(tenants=tenants, max_failed="50%", shard=shard)
+    assert outcome.result["summary"]["ok"] == 0
+    assert outcome.failed
+    assert f"({outcome.result['summary']['total'] // 2})" in outcome.result["msg"]
+
+
 def test_a_tenant_that_stands_twice_is_read_once_with_a_warning() -> None:
     reader, warnings = _Reader(), list[str]()
     result = reader.outcome(warnings, tenants=[CONTOSO, FABRIKAM, CONTOSO.upper()]).result
@@ -149,6 +165,8 @@ def test_a_refused_credential_stops_only_the_tenants_that_use_it() -> None:
         ({"tenants": [CONTOSO], "allowed_tenants": [FABRIKAM]}, "allowed_tenants"),
         ({"tenants": [CONTOSO], "max_failed": "some"}, "max_failed"),
         ({"tenants": [CONTOSO], "max_failed": "101%"}, "max_failed"),
+        ({"tenants": [CONTOSO], "max_failed": "-1"}, "max_failed"),
+        ({"tenants": [CONTOSO], "max_failed": "\N{SUPERSCRIPT TWO}"}, "max_failed"),
         ({"tenants": [CONTOSO], "shard": "5/4"}, "shard"),
         ({"tenants": [CONTOSO], "shard": "0/4"}, "shard"),
         ({"tenants": [CONTOSO], "concurrency": 0}, "concurrency"),
