@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 from ansible_collections.m365d.partner.plugins.module_utils._argspec import BY_NAME, environment_options
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, PartnerError
+from ansible_collections.m365d.partner.plugins.module_utils._core.shards import without_sums
 from ansible_collections.m365d.partner.plugins.module_utils._module import failure_of
 from ansible_collections.m365d.partner.plugins.module_utils._ops import alerts, consent_info, hunting, incidents, tenant_info, token
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import CREDENTIAL_NAMES, ENTRY_OPTIONS, shard_of, tolerated_of
@@ -75,6 +76,9 @@ class ActionModule(OperationAction):
             fleet.faults = {host: fault for host, fault in fleet.faults.items() if shard.holds(host)}
         # How many hosts may fail is decided below: a host without a tenant counts too.
         arguments = {**options, "tenants": fleet.entries, "credentials": fleet.credentials, "max_failed": "100%"}
+        if fleet.faults and not fleet.entries:
+            # An empty file would say that there is nothing.
+            arguments.pop("dest", None)
         # The hosts that hold no credential use the task's own, which may be that of the environment.
         arguments = {**environment_options(arguments, CREDENTIAL_NAMES, os.environ), **arguments}
         read = self._run_here(arguments, variables)
@@ -123,7 +127,8 @@ def _by_host(read: dict[str, Any], fleet: HostFleet, max_failed: str) -> dict[st
     lacking = {host: entry for host, entry in hosts.items() if entry["outcome"] != "ok"}
     counts = {outcome: outcomes.count(outcome) for outcome in ("ok", "failed", "unknown")}
     summary = {"total": len(hosts), **counts, "seconds": read["summary"]["seconds"]}
-    result = {**read, "hosts": hosts, "summary": summary, "complete": read["complete"] and not fleet.faults}
+    sums = without_sums(read) if hosts and not counts["ok"] else read
+    result = {**sums, "hosts": hosts, "summary": summary, "complete": read["complete"] and not fleet.faults}
     if lacking:
         host, entry = next(iter(lacking.items()))
         result["msg"] = f"{len(lacking)} of {len(hosts)} hosts have no result. The first: {host}: {entry.get('msg')}"

@@ -13,6 +13,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,6 +231,19 @@ def test_bad_input_for_hosts_is_a_sentence(quiet_ansible: Ansible, cloud: Emulat
     run = quiet_ansible.playbook(play(f"- name: fleet\n  m365d.partner.m365d_fleet:\n    {arguments}", hosts="fabrikam"))
     assert words in run.result("fleet", event="failed")["msg"]
     assert "Traceback" not in run.output
+
+
+def test_where_no_host_has_a_tenant_nothing_is_zero_and_a_file_stays_as_it_was(
+    quiet_ansible: Ansible, cloud: Emulator, tmp_path: Path
+) -> None:
+    dest = tmp_path / "incidents.ndjson"
+    dest.write_text('{"id": "of the last run"}\n', encoding="ascii")
+    quiet_ansible.inventory({"fabrikam": {}, "northwind": {"m365d_tenant_id": ""}}, cloud.reader)
+    arguments = f"module: m365d_incidents\n    options: {{dest: {dest}, force: true}}"
+    run = quiet_ansible.playbook(play(f"- name: fleet\n  run_once: true\n  m365d.partner.m365d_fleet:\n    {arguments}", hosts="all"))
+    result = run.result("fleet")
+    assert (result["count"], result["complete"], result["summary"]["unknown"], "dest" in result) == (None, False, 2, False)
+    assert dest.read_text(encoding="ascii") == '{"id": "of the last run"}\n'
 
 
 TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.eyJ")

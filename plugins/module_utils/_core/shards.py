@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import OptionError
 
-# What is said of one part alone, or is put together in its own way below.
+# What is said of one part alone, or is put together in its own way below. All else are sums over the tenants.
 _OF_ONE_PART = frozenset(
     {"shard", "tenants", "hosts", "summary", "complete", "cursor", "msg", "failed", "changed", "dest", "size", "checksum"}
     | {"warnings", "deprecations", "invocation", "diff", "exception", "stdout", "stdout_lines"}
@@ -52,6 +52,11 @@ def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "messages": [part["msg"] for part in parts if part.get("msg") and (part.get("tenants") or part.get("hosts"))],
         **({"dests": dests} if dests else {}),
     }
+
+
+def without_sums(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a fleet in which nobody was read: its sums are unknown, and not zero."""
+    return {name: value if name in _OF_ONE_PART or name.startswith("_ansible") else None for name, value in result.items()}
 
 
 def _shard_of(part: Any) -> Mapping[str, Any]:

@@ -34,3 +34,11 @@ def read(*hosts: str, outcome: str = "ok") -> dict[str, Any]:
 def test_a_percentage_is_one_of_the_hosts_of_this_part(max_failed: str, fails: bool) -> None:
     result = _by_host(read(*list(HOSTS)[:10], outcome="failed"), fleet(), max_failed)
     assert (result.get("failed", False), result["summary"]["failed"]) == (fails, 10)
+
+
+def test_hosts_of_which_none_has_a_tenant_have_no_sums_that_look_like_zero() -> None:
+    result = _by_host({**read(), "by_severity": {"high": 0}, "msg": "There are no tenants to read."}, fleet(*HOSTS), "100%")
+    assert (result["count"], result["by_severity"], result["complete"]) == (None, None, False)
+    assert (result["summary"]["unknown"], result["summary"]["seconds"]) == (40, 0.1)
+    assert result["msg"].startswith("40 of 40 hosts have no result.")
+    assert _by_host(read(), HostFleet(), "100%")["count"] == 0
