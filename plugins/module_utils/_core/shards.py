@@ -29,6 +29,8 @@ def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     shards = [_shard_of(part) for part in parts]
     _check_parts(shards)
     _check_positions(shards)
+    if len({"hosts" in part for part in parts}) > 1:
+        raise OptionError("Some of the parts were read for hosts, and some were not.", next_step="Read all parts in the same way.")
     merged: dict[str, Any] = {}
     for part in parts:
         for name, value in part.items():
@@ -39,6 +41,8 @@ def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     else:
         merged["tenants"] = _tenants(parts)
         merged.update(_cursor(parts))
+    for part in parts:
+        _check_summary(part)
     dests = [part["dest"] for part in parts if part.get("dest")]
     summaries = [part["summary"] for part in parts]
     return {
@@ -74,15 +78,16 @@ def _is_whole(part: Mapping[str, Any], shard: Mapping[str, Any]) -> bool:
     """Whether a part holds what its shard speaks of, each in its type."""
     numbers = [shard["number"], shard["parts"], shard["entries"]]
     groups = shard["positions"]
-    if not isinstance(part.get("summary"), Mapping) or not isinstance(groups, list):
+    if not isinstance(part.get("summary"), Mapping) or not isinstance(groups, list) or not isinstance(shard["fingerprint"], str):
         return False
     if not all(isinstance(group, list) and group for group in groups):
         return False
     if not all(isinstance(number, int) for number in (*numbers, *(position for group in groups for position in group))):
         return False
     if "hosts" in part:
-        return isinstance(part["hosts"], Mapping)
-    return isinstance(part.get("tenants"), list)
+        return isinstance(part["hosts"], Mapping) and all(isinstance(entry, Mapping) for entry in part["hosts"].values())
+    entries = part.get("tenants")
+    return isinstance(entries, list) and all(isinstance(entry, Mapping) and isinstance(entry.get("tenant_id"), str) for entry in entries)
 
 
 def _check_parts(shards: Sequence[Mapping[str, Any]]) -> None:
@@ -117,6 +122,24 @@ def _check_positions(shards: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
+def _check_summary(part: Mapping[str, Any]) -> None:
+    """Raise `OptionError` unless a part's summary counts the outcomes that the part holds.
+
+    A result that was cut on its way would else be summed up as if nothing were missing.
+    """
+    entries = list(part["hosts"].values()) if "hosts" in part else part["tenants"]
+    outcomes = Counter(str(entry.get("outcome")) for entry in entries)
+    counted = {"total": len(entries), **{state: outcomes[state] for state in ("ok", "failed", "unknown")}}
+    said = {name: part["summary"].get(name) for name in counted}
+    seconds = part["summary"].get("seconds", 0)
+    is_complete = part.get("complete") is True
+    if said != counted or not isinstance(seconds, (int, float)) or (is_complete and counted["ok"] < len(entries)):
+        raise OptionError(
+            f"Part {part['shard']['number']} contradicts itself: its summary does not count the outcomes that it holds.",
+            next_step="Give its whole result as it was returned, or read it again.",
+        )
+
+
 def _tenants(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return the tenants of all parts in the order of the list that all were given."""
     for part in parts:
@@ -125,6 +148,12 @@ def _tenants(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
                 f"Part {part['shard']['number']} does not hold the result of each tenant that it read.",
                 next_step="Give its whole result, or read it again.",
             )
+    counted = Counter(entry["tenant_id"].lower() for part in parts for entry in part["tenants"])
+    doubled = sorted(tenant for tenant, count in counted.items() if count > 1)
+    if doubled:
+        raise OptionError(
+            f"Tenants are in more than one part: {', '.join(doubled[:10])}.", next_step="Read all parts again, with the same tenants."
+        )
     placed = [(min(group), entry) for part in parts for group, entry in zip(part["shard"]["positions"], part["tenants"], strict=True)]
     return [entry for _position, entry in sorted(placed, key=lambda pair: pair[0])]
 

@@ -32,7 +32,13 @@ def part(number: int, parts: int, positions: list[list[int]], entries: int, **mo
     }
 
 
+def of_hosts(which: dict[str, Any], *hosts: str) -> dict[str, Any]:
+    """The same part, read for hosts."""
+    return {**{name: value for name, value in which.items() if name != "tenants"}, "hosts": {host: {"outcome": "ok"} for host in hosts}}
+
+
 FIRST, SECOND = part(1, 2, [[0, 3], [4]], 5), part(2, 2, [[1], [2]], 5)
+REFUSED = {"tenant_id": "t2", "outcome": "failed"}
 
 
 @given(st.permutations([part(1, 3, [[4], [0]], 6), part(2, 3, [], 6), part(3, 3, [[1, 2], [3], [5]], 6)]))
@@ -46,8 +52,11 @@ def test_parts_in_any_order_make_the_whole_in_the_order_of_its_tenants(parts: li
 
 
 def test_a_part_that_is_not_complete_leaves_the_whole_incomplete_and_says_why() -> None:
-    whole = merge([FIRST, {**SECOND, "complete": False, "failed": True, "msg": "1 of 2 tenants failed"}])
+    summary = {"total": 2, "ok": 1, "failed": 1, "unknown": 0, "seconds": 0.2}
+    more = {"complete": False, "failed": True, "msg": "1 of 2 tenants failed"}
+    whole = merge([FIRST, {**SECOND, "tenants": [SECOND["tenants"][0], REFUSED], "summary": summary, **more}])
     assert (whole["complete"], whole["failed"], whole["messages"]) == (False, True, ["1 of 2 tenants failed"])
+    assert (whole["summary"]["ok"], whole["summary"]["failed"]) == (3, 1)
 
 
 def test_each_cursor_comes_from_the_part_that_read_the_tenant() -> None:
@@ -62,11 +71,9 @@ def test_files_of_the_parts_are_listed() -> None:
 
 
 def test_hosts_of_the_parts_are_put_together() -> None:
-    parts = [{**shard, "hosts": {f"h{shard['shard']['number']}": {"outcome": "ok"}}} for shard in (FIRST, SECOND)]
-    for entry in parts:
-        del entry["tenants"]
-    assert merge(parts)["hosts"] == {"h1": {"outcome": "ok"}, "h2": {"outcome": "ok"}}
-    parts[1]["hosts"] = parts[0]["hosts"]
+    parts = [of_hosts(FIRST, "h1", "h2"), of_hosts(SECOND, "h3", "h4")]
+    assert merge(parts)["hosts"] == {f"h{number}": {"outcome": "ok"} for number in range(1, 5)}
+    parts[1]["hosts"] = {"h1": {"outcome": "ok"}, "h3": {"outcome": "ok"}}
     with pytest.raises(OptionError, match="more than one part: h1"):
         merge(parts)
 
@@ -99,6 +106,17 @@ def changed(which: dict[str, Any], **shard: Any) -> dict[str, Any]:
         ([FIRST, changed(SECOND, positions=[1, 2])], "not that of a part"),
         ([FIRST, changed(SECOND, positions=[[1], []])], "not that of a part"),
         ([FIRST, changed(SECOND, number="2")], "not that of a part"),
+        ([FIRST, changed(SECOND, fingerprint=[])], "not that of a part"),
+        ([FIRST, {**SECOND, "tenants": ["t1", "t2"]}], "not that of a part"),
+        ([FIRST, {**SECOND, "tenants": [{"outcome": "ok"}, {"outcome": "ok"}]}], "not that of a part"),
+        ([FIRST, {**of_hosts(SECOND), "hosts": {"h3": "ok", "h4": "ok"}}], "not that of a part"),
+        ([FIRST, of_hosts(SECOND, "h3", "h4")], "read for hosts"),
+        ([of_hosts(FIRST, "h1", "h2"), of_hosts(SECOND)], "Part 2 contradicts itself"),
+        ([FIRST, {**SECOND, "tenants": [SECOND["tenants"][0], REFUSED]}], "Part 2 contradicts itself"),
+        ([FIRST, {**SECOND, "summary": {**SECOND["summary"], "ok": "2"}}], "Part 2 contradicts itself"),
+        ([FIRST, {**SECOND, "summary": {**SECOND["summary"], "seconds": "long"}}], "Part 2 contradicts itself"),
+        ([FIRST, {**SECOND, "summary": {}}], "Part 2 contradicts itself"),
+        ([FIRST, {**SECOND, "tenants": FIRST["tenants"]}], "Tenants are in more than one part: t0, t4"),
     ],
 )
 def test_parts_that_are_not_the_whole_are_refused(parts: list[Any], words: str) -> None:
