@@ -10,11 +10,12 @@ first request.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -99,11 +100,18 @@ def _run_with_own_files(
         kept = _still_there(journal, task.params["dest"], tenant_id)
         if kept is not None:
             return _resumed(kept)
-        outcome = single(one, None)
+        if journal.was_begun(tenant_id):
+            one = replace(one, params={**one.params, "force": True})
+        if one.params["force"] or not os.path.lexists(destination_for(task.params["dest"], tenant_id)):
+            with _written(journal):
+                journal.begin(tenant_id)
         try:
+            outcome = single(one, None)
+        except BaseException:
+            journal.give_up(tenant_id)
+            raise
+        with _written(journal):
             journal.add(tenant_id, Entry(outcome.result))
-        except OSError as exc:
-            raise FleetStopped(f"'{journal.path}' could not be written: {exc.strerror or exc}.", next_step="Make room.") from exc
         return outcome
 
     try:
@@ -115,6 +123,15 @@ def _run_with_own_files(
         raise
     journal.keep = outcome.result["summary"]["ok"] < outcome.result["summary"]["total"]
     return outcome
+
+
+@contextlib.contextmanager
+def _written(journal: Journal) -> Iterator[None]:
+    """Turn what the file system refuses to the journal into an error."""
+    try:
+        yield
+    except OSError as exc:
+        raise FleetStopped(f"'{journal.path}' could not be written: {exc.strerror or exc}.", next_step="Make room.") from exc
 
 
 def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal: Journal) -> None:
@@ -129,7 +146,8 @@ def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal
         if directory not in directories and (is_guid(tenant_id) or is_per_tenant(os.path.basename(dest))):
             file_at(os.path.join(directory, os.path.basename(destination_for(dest, _ALL)))).check()
             directories.add(directory)
-        if is_guid(tenant_id) and os.path.lexists(path) and not _still_there(journal, dest, tenant_id):
+        is_known = journal.was_begun(tenant_id) or _still_there(journal, dest, tenant_id)
+        if is_guid(tenant_id) and os.path.lexists(path) and not is_known:
             there.append(path)
     if there and not task.params["force"]:
         more = f", and {len(there) - 1} other files" if len(there) > 1 else ""

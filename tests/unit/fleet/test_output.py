@@ -437,6 +437,45 @@ def test_a_disk_that_is_full_leaves_the_files_of_done_tenants_whole(tmp_path: Pa
     assert (fleet.seen, fleet.content()) == (TENANTS[2:], WHOLE)
 
 
+def test_a_run_that_is_killed_when_a_file_has_its_name_already_goes_on(tmp_path: Path) -> None:
+    script = f"""
+        import os
+        from pathlib import Path
+        from unit.fleet.test_output import Fleet, TENANTS
+
+        class Killed(Fleet):
+            def single(self, task, part):
+                outcome = super().single(task, part)
+                if task.params["tenant_id"] == TENANTS[{{place}}]:
+                    os.kill(os.getpid(), 9)
+                return outcome
+
+        Killed(Path({str(tmp_path)!r}), "{{{{tenant_id}}}}.ndjson").run(resume=True)
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    for place in (0, 2):
+        command = [sys.executable, "-c", textwrap.dedent(script).format(place=place)]
+        assert subprocess.run(command, env=environment, check=False, timeout=60).returncode == -9
+        assert (tmp_path / f"{TENANTS[place]}.ndjson").exists()
+        with pytest.raises(OptionError, match="was interrupted"):
+            fleet.run()
+    fleet.run(resume=True)
+    assert (fleet.seen, fleet.content()) == (TENANTS[2:], WHOLE)
+
+
+def test_a_file_that_somebody_made_for_a_tenant_that_failed_is_not_replaced(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.breaks = {TENANTS[1]: AuthenticationError("not consented", state="not_consented")}
+    fleet.run()
+    made = tmp_path / f"{TENANTS[1]}.ndjson"
+    made.write_text("by hand", encoding="ascii")
+    fleet.breaks, fleet.seen = {}, []
+    with pytest.raises(OptionError, match="there already"):
+        fleet.run(resume=True)
+    assert (fleet.seen, made.read_text(encoding="ascii")) == ([], "by hand")
+
+
 @pytest.mark.parametrize("dest", DESTS)
 def test_a_killed_run_leaves_no_half_file_under_a_final_name(tmp_path: Path, dest: str) -> None:
     script = f"""

@@ -80,6 +80,7 @@ class Journal:
         self._dry_run = dry_run
         self._descriptor = -1
         self._entries: dict[str, Entry] = {}
+        self._begun: set[str] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Journal:
@@ -99,7 +100,7 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._dry_run:
             return
-        if not self._entries or not (self.keep or kind):
+        if not (self._entries or self._begun) or not (self.keep or kind):
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
         self._close()
@@ -128,6 +129,27 @@ class Journal:
         """Return what is known of a tenant that is done, None for any other."""
         return self._entries.get(tenant_id)
 
+    def was_begun(self, tenant_id: str) -> bool:
+        """Whether a run was killed while it gave a file to a tenant that had none. One that is there now is of that run."""
+        return tenant_id in self._begun
+
+    def begin(self, tenant_id: str) -> None:
+        """Note that a tenant has no file, and is about to get one.
+
+        A process may be killed when the file has its name, and the journal does not yet say that the tenant is done.
+
+        :raises OSError: where the line could not be written; nothing of it is left then.
+        """
+        with self._lock:
+            if not self._dry_run:
+                self._append({"begun": tenant_id})
+
+    def give_up(self, tenant_id: str) -> None:
+        """Note that a tenant that was begun has got no file."""
+        with self._lock, contextlib.suppress(OSError):
+            if not self._dry_run:
+                self._append({"given_up": tenant_id})
+
     def add(self, tenant_id: str, entry: Entry) -> None:
         """Note that a tenant is done.
 
@@ -155,34 +177,36 @@ class Journal:
             os.close(descriptor)
 
     def _load(self) -> None:
-        about, entries, whole = self._read()
-        if entries and not self._resume and not self._force:
+        about, entries, begun, whole = self._read()
+        if (entries or begun) and not self._resume and not self._force:
             raise OptionError(
                 f"A run that was interrupted has left '{self.path}', with {len(entries)} tenants that are done.",
                 next_step="Set resume to go on with the others, or force to begin anew.",
             )
-        if entries and self._resume:
+        if (entries or begun) and self._resume:
             if about != self._about:
                 raise OptionError(
                     f"The run that was interrupted and left '{self.path}' read something else: its options differ.",
                     next_step="Give the same options as then, or set force, without resume, to begin anew.",
                 )
             os.ftruncate(self._descriptor, whole)
-            self._entries = entries
+            self._entries, self._begun = entries, begun
             return
         self.restart()
 
     def restart(self) -> None:
         """Begin anew: no tenant is done."""
         self._entries = {}
+        self._begun = set()
         if not self._dry_run:
             os.ftruncate(self._descriptor, 0)
             self._append({"format": _FORMAT, "about": self._about})
 
-    def _read(self) -> tuple[str | None, dict[str, Entry], int]:
-        """Return what the journal is about, its entries, and how many of its bytes are whole lines."""
+    def _read(self) -> tuple[str | None, dict[str, Entry], set[str], int]:
+        """Return what the journal is about, its entries, the tenants that were begun, and how many of its bytes are whole lines."""
         about: str | None = None
         entries: dict[str, Entry] = {}
+        begun: set[str] = set()
         whole = 0
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(0)
@@ -191,13 +215,18 @@ class Journal:
                     said: Any = json.loads(line) if line.endswith(b"\n") else None
                     if about is None:
                         about = said["about"] if said["format"] == _FORMAT else ""
+                    elif "begun" in said:
+                        begun.add(said["begun"])
+                    elif "given_up" in said:
+                        begun.discard(said["given_up"])
                     else:
                         names = None if said["names"] is None else tuple(said["names"])
                         entries[said["tenant_id"]] = Entry({**said["result"]}, int(said["end"]), names)
+                        begun.discard(said["tenant_id"])
                 except (ValueError, TypeError, KeyError):
                     break
                 whole += len(line)
-        return about, entries, whole
+        return about, entries, begun, whole
 
     def _append(self, said: Mapping[str, Any]) -> None:
         before = os.fstat(self._descriptor).st_size
