@@ -137,6 +137,10 @@ def _written(journal: Journal) -> Iterator[None]:
 def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal: Journal) -> None:
     """Raise `OptionError` where the file of a tenant cannot be written. Of one that is named by its domain that shows later."""
     dest = task.params["dest"]
+    if os.path.normpath(destination_for(dest, "one")) == os.path.normpath(destination_for(dest, "another")):
+        raise _same_file(dest)
+    owners: dict[str, str] = {}
+    places: dict[str, str] = {}
     there = []
     directories: set[str] = set()
     for given in task.params["tenants"]:
@@ -146,6 +150,11 @@ def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal
         if directory not in directories and (is_guid(tenant_id) or is_per_tenant(os.path.basename(dest))):
             file_at(os.path.join(directory, os.path.basename(destination_for(dest, _ALL)))).check()
             directories.add(directory)
+        if directory not in places:
+            places[directory] = os.path.realpath(directory)
+        # By way of links, or of "..", the file of one tenant would replace that of another.
+        if is_guid(tenant_id) and owners.setdefault(os.path.join(places[directory], os.path.basename(path)), tenant_id) != tenant_id:
+            raise _same_file(path)
         is_known = journal.was_begun(tenant_id) or _still_there(journal, dest, tenant_id)
         if is_guid(tenant_id) and os.path.lexists(path) and not is_known:
             there.append(path)
@@ -155,6 +164,10 @@ def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal
             f"dest '{there[0]}' is there already{more}.",
             next_step="Remove what is there, choose another name, or set force to replace it.",
         )
+
+
+def _same_file(path: str) -> OptionError:
+    return OptionError(f"dest '{path}' is one file for several tenants.", next_step="Have {tenant_id} lead to a file for each of them.")
 
 
 def _still_there(journal: Journal, dest: str, tenant_id: str) -> Entry | None:

@@ -265,6 +265,26 @@ def test_a_directory_that_cannot_be_written_fails_before_any_tenant_is_tried(tmp
     assert fleet.seen == []
 
 
+@pytest.mark.parametrize(
+    ("dest", "tenants"),
+    [
+        ("{tenant_id}/../all.ndjson", TENANTS),
+        ("{tenant_id}/../all.ndjson", ["fabrikam.example"]),
+        ("{tenant_id}/all.ndjson", TENANTS),
+    ],
+    ids=["back", "back, with a domain", "a link"],
+)
+def test_a_name_that_leads_to_one_file_for_several_tenants_is_refused(tmp_path: Path, dest: str, tenants: list[str]) -> None:
+    for tenant in TENANTS[:-1]:
+        (tmp_path / tenant).mkdir()
+    (tmp_path / TENANTS[-1]).symlink_to(TENANTS[0])
+    fleet = Fleet(tmp_path, dest)
+    with pytest.raises(OptionError, match="is one file for several tenants"):
+        fleet.run(tenants=tenants, force=True)
+    assert fleet.seen == []
+    assert not list(tmp_path.glob("**/*.ndjson*"))
+
+
 @pytest.mark.parametrize("dest", DESTS)
 def test_two_runs_do_not_write_the_same_files(tmp_path: Path, dest: str) -> None:
     fleet = Fleet(tmp_path, dest)
