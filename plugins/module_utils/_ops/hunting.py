@@ -182,9 +182,12 @@ _FLEET = _as_fleet(run)
 
 def run_all(task: Task) -> Outcome:
     """Run the operation `m365d_hunting` for one tenant or for a fleet, whose tenants may share a file."""
-    params = task.params
-    if params.get("tenants") is None:
+    if task.params.get("tenants") is None:
         return run(task)
+    if task.params["query_file"]:
+        # Read once: all tenants are asked the same, also where the file changes meanwhile, and a run that goes on notices that it changed.
+        task = replace(task, params={**task.params, "query": _text_of_file(task.params["query_file"]), "query_file": None})
+    params = task.params
     hunt_of(params, now=datetime.now(timezone.utc))
     if not params["dest"]:
         return _FLEET.run(task)

@@ -30,14 +30,17 @@ def _rows(*rows: dict[str, Any], names: tuple[str, ...] = ("Title", "n")) -> Ans
 
 
 class Cloud:
-    """Tenants that each play a script."""
+    """Tenants that each play a script, or break off."""
 
-    def __init__(self, scripts: dict[str, list[Answer]]) -> None:
+    def __init__(self, scripts: dict[str, list[Answer] | BaseException]) -> None:
         self.scripts = scripts
 
     def session(self, task: Task) -> Any:
         tenant_id = task.params["tenant_id"]
-        transport, _session, _clock = scripted_transport(*self.scripts[tenant_id], deadline=1.0)
+        script = self.scripts[tenant_id]
+        if isinstance(script, BaseException):
+            raise script
+        transport, _session, _clock = scripted_transport(*script, deadline=1.0)
 
         def _client(api: str, *, budget: str) -> ApiClient:
             assert budget == "hunting"
@@ -55,7 +58,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         spec = {name: dict(entry) for name, entry in hunting.OPERATION.argument_spec.items()}
         groups = [list(group) for group in hunting.OPERATION.mutually_exclusive]
         needed = [list(group) for group in hunting.OPERATION.required_one_of]
-        checked = ArgumentSpecValidator(spec, mutually_exclusive=groups, required_one_of=needed).validate({"query": "T", **options})
+        checked = ArgumentSpecValidator(spec, mutually_exclusive=groups, required_one_of=needed).validate(
+            options if "query_file" in options else {"query": "T", **options}
+        )
         assert not checked.error_messages
         warn = (warnings if warnings is not None else []).append
         return hunting.OPERATION.run(Task(params=checked.validated_parameters, check_mode=check_mode, warn=warn))
@@ -161,6 +166,19 @@ def test_a_tenant_with_other_columns_does_not_spoil_a_shared_table(run: Any, tmp
     assert [entry["outcome"] for entry in outcome.result["tenants"]] == ["ok", "unknown"]
     assert "differ" in outcome.result["tenants"][1]["msg"]
     assert path.read_bytes().decode() == f"tenant_id,Title,n\r\n{FABRIKAM},a,1\r\n"
+
+
+@pytest.mark.parametrize("name", ["all.ndjson", "{tenant_id}.ndjson"])
+def test_a_run_is_not_gone_on_with_when_the_query_in_its_file_is_another_one(run: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / "query.kql").write_text("First", encoding="utf-8")
+    options = {"tenants": [FABRIKAM, NORTHWIND], "dest": str(tmp_path / name), "query_file": str(tmp_path / "query.kql"), "concurrency": 1}
+    with pytest.raises(KeyboardInterrupt):
+        run({FABRIKAM: [_rows({"n": 1})], NORTHWIND: KeyboardInterrupt()}, **options)
+    (tmp_path / "query.kql").write_text("Second", encoding="utf-8")
+    with pytest.raises(OptionError, match="read something else"):
+        run({NORTHWIND: [_rows({"n": 2})]}, resume=True, **options)
+    (tmp_path / "query.kql").write_text("First", encoding="utf-8")
+    assert run({NORTHWIND: [_rows({"n": 2})]}, resume=True, **options).result["count"] == 2
 
 
 def test_a_fleet_with_wrong_options_fails_before_any_tenant_is_asked(run: Any) -> None:
