@@ -347,6 +347,10 @@ class Transport:
 
     def _transport_error(self, exc: Exception, url: str, *, attempted: str, tenant_id: str | None) -> TransportError:
         message, next_step, retryable = _explain(exc, origin_of(url), self.settings)
+        if isinstance(exc, requests.exceptions.Timeout) and self._ends_at is not None and self._clock() >= self._ends_at:
+            # The service was not given the time that it may take.
+            message = f"{origin_of(url)} had not answered yet when the time for all tenants was over."
+            next_step = "Raise fleet_deadline, ask for less, or split the tenants (shard)."
         return TransportError(
             message, attempted=attempted, tenant_id=tenant_id, state="unreachable", next_step=next_step, retryable=retryable
         )

@@ -290,6 +290,15 @@ def test_the_end_of_a_fleet_cuts_the_deadline_of_each_call() -> None:
     assert len(session.requests) > 2
 
 
+@pytest.mark.parametrize(("left", "words"), [(0, "fleet_deadline"), (0.1, "raise timeout")])
+def test_who_is_cut_off_by_the_end_of_a_fleet_is_not_said_to_be_slow(left: float, words: str) -> None:
+    transport, _session, clock = scripted_transport(Answer(raises=requests.exceptions.ReadTimeout()), deadline=300)
+    shared = transport.sharing_connections(sleep=clock.sleep, ends_at=clock.now + left)
+    with pytest.raises(TransportError, match=words) as caught:
+        _send(shared)
+    assert ("did not answer in time" in str(caught.value)) is (left > 0)
+
+
 @pytest.mark.parametrize(
     ("environment", "proxy", "expected"),
     [
