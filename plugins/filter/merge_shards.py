@@ -12,7 +12,7 @@ description:
   - Merges the results of tasks that each read a part of the same tenants (option C(shard) of the modules that read, and of
     M(m365d.partner.m365d_fleet)) into the result of the whole.
   - A part that is missing, that is there twice, or that belongs to another list of tenants is an error, and so is a tenant that is in no
-    part or in several. Nothing is lost without a word.
+    part or in several, and a part that does not hold the outcomes that its summary counts. Nothing is lost without a word.
 options:
   _input:
     description:
