@@ -18,7 +18,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.quer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from unit.incidents.moving_service import START, Behaviour, Crash, MovingService, instant
-from unit.incidents.support import TENANT, graph_incident, ids, intake, page, script
+from unit.incidents.support import BASES, TENANT, defender_incident, graph_incident, ids, intake, page, script
 
 OVERLAP = 60.0
 EXAMPLES = int(os.environ.get("M365D_TEST_SCHEDULES", "60"))
@@ -187,6 +187,26 @@ def test_a_partial_answer_is_delivered_but_does_not_move_the_watermark() -> None
     assert ids(reading.read()) == ["1"]
     assert not reading.report.complete
     assert (reading.cursor.watermark, len(reading.cursor.seen)) == (None, 1)
+
+
+@pytest.mark.parametrize("odd", ["soon", "2026-02-30T00:00:00Z", "9999-12-31T23:59:59.9999999Z", 5, {}, None])
+@pytest.mark.parametrize("api", ["graph", "defender"])
+def test_a_last_update_that_is_no_instant_moves_no_watermark(api: str, odd: Any) -> None:
+    make, name = (graph_incident, "lastUpdateDateTime") if api == "graph" else (defender_incident, "lastUpdateTime")
+    found = [{**make(1), name: odd}, make(2), make(3)]
+    reading = IncrementalReader(intake(script(page(*found)), api=api), cursor=Cursor(TENANT), overlap=OVERLAP, now=FAR_FUTURE, limit=2)
+    assert ids(reading.read()) == ["1", "2"]
+    # With the present as watermark, the third one would lie before everything that is looked for.
+    assert reading.cursor.watermark == "2026-01-02T00:00:00.0000002Z"
+
+
+@pytest.mark.parametrize("odd", ["2026-02-30T00:00:00Z", "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59.9999999Z"])
+@pytest.mark.parametrize("api", ["graph", "defender"])
+def test_a_page_full_of_last_updates_that_are_no_instants_is_read_over(api: str, odd: str) -> None:
+    make, size = (graph_incident, 50) if api == "graph" else (defender_incident, 100)
+    full = page(*(make(number, updated=odd) for number in range(1, size + 1)), next_link=f"{BASES[api]}/more")
+    reading = IncrementalReader(intake(script(full, *[page()] * 4), api=api), cursor=Cursor(TENANT), overlap=OVERLAP, now=FAR_FUTURE)
+    assert len(list(reading.read())) == size
 
 
 def test_a_version_that_a_filter_keeps_out_is_delivered_when_it_passes() -> None:

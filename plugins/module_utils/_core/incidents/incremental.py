@@ -15,7 +15,7 @@ from typing import Any
 
 from .cursor import Cursor, Version
 from .intake import Intake, ReadReport
-from .schema import version_of
+from .schema import instant_of, version_of
 from .walk import TimeWalk
 
 
@@ -78,7 +78,8 @@ class IncrementalReader:
                 if incident is not None:
                     self._delivered.add(_version(incident))
                     yield incident
-            self._reached = max(filter(None, (self._reached, version[1])), default=None)
+            # A last update that is no instant would sort behind every one that is, and take the watermark to the present.
+            self._reached = max(filter(None, (self._reached, instant_of(entry, "last_update_date_time"))), default=None)
         self._ended = True
 
     def _new(self, entry: Mapping[str, Any]) -> dict[str, Any] | None:

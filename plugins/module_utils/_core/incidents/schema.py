@@ -18,7 +18,7 @@ from typing import Any
 from .evidence import EVIDENCE_LISTS, evidence_of
 from .links import portal_link
 from .shapes import Reader, enum_reader, filled_text, first_of, generic, identifier, number, objects, text, texts
-from .times import canonical_time, is_instant
+from .times import LAST, canonical_time, is_instant
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,12 @@ def malformed_in(source: Mapping[str, Any], key: str) -> int:
 
 
 def instant_of(source: Mapping[str, Any], key: str) -> str:
-    """Return the canonical instant of one of `INSTANT_NAMES` in an object of either service, the empty text where there is none."""
+    """Return the canonical instant of one of `INSTANT_NAMES` in an object of either service, the empty text where there is none.
+
+    The last instant that there is stands for none: no list can be divided behind it.
+    """
     found = canonical_time(first_of(source, *INSTANT_NAMES[key]))
-    return found if found is not None and is_instant(found) else ""
+    return found if found is not None and found != LAST and is_instant(found) else ""
 
 
 def _read(source: Mapping[str, Any], fields: Mapping[str, tuple[Reader, tuple[str, ...]]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ so a version of an incident would not be told from one that is 100 ns younger: i
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from ..errors import OptionError
@@ -19,11 +19,17 @@ from ..errors import OptionError
 _DIGITS = 7
 _TICKS_PER_SECOND = 10_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_UTC_TEXT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z")
+LAST = "9999-12-31T23:59:59.9999999Z"
+"""The last instant that there is: nothing comes after it."""
+
+_UTC_TEXT = re.compile(
+    r"((?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?Z"
+)
 _ANY_TEXT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?",
+    re.ASCII,
 )
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.ASCII)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -36,8 +42,8 @@ def canonical_time(value: Any) -> str | None:
         return None
     text = str(value)
     match = _UTC_TEXT.fullmatch(text)
-    if match:
-        return f"{match[1]}.{(match[2] or '')[:_DIGITS]:0<{_DIGITS}}Z"
+    if match and _has_day(match):
+        return f"{match[1]}.{(match[3] or '')[:_DIGITS]:0<{_DIGITS}}Z"
     try:
         return _text_of(_ticks_of(text))
     except ValueError:
@@ -55,13 +61,22 @@ def text_of(moment: datetime) -> str:
 
 
 def shifted(instant: str, seconds: float) -> str:
-    """Return the canonical instant that lies `seconds` after `instant` (before it, where negative)."""
-    return _text_of(_ticks_of(instant) + round(seconds * _TICKS_PER_SECOND))
+    """Return the canonical instant that lies `seconds` after `instant` (before it, where negative).
+
+    It is never later than `LAST`, and not earlier than 1970, before which no service has anything, unless `instant` is.
+    """
+    ticks = _ticks_of(instant)
+    lowest, highest = min(ticks, 0), _LAST_TICKS
+    try:
+        moved = ticks + round(seconds * _TICKS_PER_SECOND)
+    except OverflowError:
+        moved = highest if seconds > 0 else lowest
+    return _text_of(max(lowest, min(moved, highest)))
 
 
 def next_tick(instant: str) -> str:
-    """Return the smallest instant after `instant` that the services can tell from it (100 ns)."""
-    return _text_of(_ticks_of(instant) + 1)
+    """Return the smallest instant after `instant` that the services can tell from it (100 ns); nothing comes after `LAST`."""
+    return shifted(instant, 1 / _TICKS_PER_SECOND)
 
 
 def microseconds_since_epoch(instant: str) -> int:
@@ -71,7 +86,21 @@ def microseconds_since_epoch(instant: str) -> int:
 
 def is_instant(value: Any) -> bool:
     """Whether `value` is an instant in the canonical form."""
-    return isinstance(value, str) and _UTC_TEXT.fullmatch(value) is not None and canonical_time(value) == value
+    if not isinstance(value, str):
+        return False
+    match = _UTC_TEXT.fullmatch(value)
+    return match is not None and len(match[3] or "") == _DIGITS and _has_day(match)
+
+
+def _has_day(match: re.Match[str]) -> bool:
+    """Whether the month of a `_UTC_TEXT` has its day: the first 28 are there in each."""
+    if match[2] < "29":
+        return True
+    try:
+        date.fromisoformat(match[1][:10])
+    except ValueError:
+        return False
+    return True
 
 
 def duration_seconds(option: str, value: Any) -> float:
@@ -114,7 +143,10 @@ def _ticks_of(text: str) -> int:
     moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
     if match[9]:
         offset = timedelta(hours=int(match[10]), minutes=int(match[11]))
-        moment = moment + offset if match[9] == "-" else moment - offset
+        try:
+            moment = moment + offset if match[9] == "-" else moment - offset
+        except OverflowError as exc:
+            raise ValueError(text) from exc
     elapsed = moment - _EPOCH
     fraction = int(f"{(match[7] or '')[:_DIGITS]:0<{_DIGITS}}")
     seconds: int = elapsed.days * 86400 + elapsed.seconds
@@ -128,3 +160,6 @@ def _text_of(ticks: int) -> str:
     except OverflowError as exc:
         raise ValueError(ticks) from exc
     return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{fraction:0{_DIGITS}d}Z"
+
+
+_LAST_TICKS = _ticks_of(LAST)
