@@ -84,6 +84,22 @@ def test_a_type_that_nobody_knows_and_text_that_is_no_json_pass_through() -> Non
     assert rows == [{"a": 1, "b": "{x", "c": "text", "d": "?"}]
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "reason"),
+    [
+        (206, {"request-id": "r-1"}, "HTTP 206, partial content (request id r-1)"),
+        (200, {"Warning": '199 - "Microsoft/Defender/504/10000"'}, "the service warned: 199"),
+    ],
+)
+@pytest.mark.parametrize("api", ["graph", "defender"])
+def test_an_answer_that_says_it_is_partial_makes_the_result_partial(api: str, status: int, headers: dict[str, str], reason: str) -> None:
+    names = ("schema", "name", "type", "results") if api == "graph" else ("Schema", "Name", "Type", "Results")
+    body = {names[0]: [{names[1]: "a", names[2]: "String"}], names[3]: [{"a": "x"}]}
+    rows, report = read(scripted(api, Answer(status, body, headers))[0], query="T")
+    assert (rows, report.complete) == ([{"a": "x"}], False)
+    assert reason in (report.reason or "")
+
+
 def test_rows_without_a_schema_keep_their_columns() -> None:
     rows, _report = read(scripted("graph", Answer(200, {"schema": [], "results": [{"a": 1, "a@odata.type": "#Int64"}]}))[0], query="T")
     assert rows == [{"a": 1}]

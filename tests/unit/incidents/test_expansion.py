@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import ServiceError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import ServiceError, TransportError
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents import expansion
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.expansion import ExpansionMemory
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.query import IncidentQuery
+from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.reader import read_by_id
 from unit.incidents.support import GRAPH_LIST, graph_error, graph_incident, ids, intake, page, reader, script
 from unit.support.scripted_http import Answer
 
@@ -126,6 +128,24 @@ def test_alerts_that_come_on_pages_of_their_own_are_all_read() -> None:
     found = reader(intake(session, include_alerts=True)).collect()
     assert ids(found[0]["alerts"]) == ["a1", "b"]
     assert session.lines()[1] == f"GET {link}"
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_a_partial_page_of_alerts_makes_the_result_partial(*, by_id: bool) -> None:
+    long_one = {**_with_alerts(1), "alerts@odata.nextLink": f"{GRAPH_LIST}/1/alerts?$skiptoken=x"}
+    partial = Answer(status=206, body={"value": [{"id": "b"}]}, headers={"Warning": '199 - "Microsoft/Defender/504/10000"'})
+    taken = intake(script(Answer(body=long_one) if by_id else page(long_one), partial), include_alerts=True)
+    found = read_by_id(taken, ["1"])[0] if by_id else reader(taken).collect()
+    assert ids(found[0]["alerts"]) == ["a1", "b"]
+    assert "HTTP 206" in (taken.report.reason or "")
+    assert "Microsoft/Defender/504/10000" in (taken.report.reason or "")
+
+
+@pytest.mark.parametrize("link", [5, True, False, 0, {}, [], ["x"]])
+def test_a_link_to_further_alerts_that_is_no_text_is_refused(link: Any) -> None:
+    session = script(page({**_with_alerts(1), "alerts@odata.nextLink": link}))
+    with pytest.raises(TransportError, match="next link that is no text"):
+        reader(intake(session, include_alerts=True)).collect()
 
 
 def test_what_one_process_of_a_run_learned_the_next_one_knows(tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_a_next_link_to_another_origin_is_refused_before_anything_is_sent_there(
     assert len(session.requests) == 1
 
 
+@pytest.mark.parametrize("link", [5, True, False, 0, {}, [], ["x"]])
+@pytest.mark.parametrize("api", ["graph", "defender"])
+def test_a_next_link_that_is_no_text_is_neither_followed_nor_taken_for_the_end(api: str, link: Any) -> None:
+    found = graph_incident(1) if api == "graph" else defender_incident(1)
+    with pytest.raises(TransportError, match="next link that is no text") as caught:
+        reader(intake(script(Answer(body={"value": [found], "@odata.nextLink": link})), api=api)).collect()
+    assert caught.value.tenant_id == TENANT
+
+
 def test_a_next_link_that_goes_in_circles_ends_the_reading() -> None:
     session = script(page(graph_incident(2), next_link=NEXT), page(graph_incident(1), next_link=NEXT))
     with pytest.raises(TransportError, match="read already"):

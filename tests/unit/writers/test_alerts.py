@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, ServiceError
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError, ServiceError, TransportError
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.schema import ALERT_KEYS
 from ansible_collections.m365d.partner.plugins.module_utils._ops import alerts as module
 from unit.support.scripted_http import Answer
@@ -145,6 +145,12 @@ def test_a_partial_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     played = run(monkeypatch, Exchange(FIRST, page(graph_alert(1), total=1, status=206)))
     assert played.result["complete"] is False
     assert "HTTP 206" in played.result["partial_reason"]
+
+
+@pytest.mark.parametrize("link", [5, False, {}, ["x"]])
+def test_a_next_link_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch, link: Any) -> None:
+    with pytest.raises(TransportError, match="next link that is no text"):
+        run(monkeypatch, Exchange(FIRST, Answer(body={"value": [graph_alert(1)], "@odata.nextLink": link})))
 
 
 def test_a_list_that_moved_between_pages_is_read_again_by_time(monkeypatch: pytest.MonkeyPatch) -> None:

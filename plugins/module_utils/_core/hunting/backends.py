@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from ..api import ApiClient
 from ..errors import ServiceError, TransportError
+from ..incidents.pages import warnings_in
 from ..incidents.times import canonical_time
 from ..transport import Response
 from .faults import HuntingFault, kind_of
@@ -64,11 +65,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns, and rows that hold each of them. `seconds` is how long the engine worked, None where it does not say."""
+    """Columns, and rows that hold each of them.
+
+    :param seconds: how long the engine worked, None where it does not say.
+    :param warnings: why the service says that this is not everything (HTTP 206, `Warning` header).
+    """
 
     columns: tuple[Column, ...]
     rows: list[dict[str, Any]]
     seconds: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class HuntingBackend(Protocol):
@@ -155,7 +161,12 @@ def answer_in(response: Response) -> Answer:
     columns = tuple(column for column in map(_column, schema) if column.name) or _columns_of(rows)
     statistics = folded.get("stats")
     seconds = statistics.get("ExecutionTime") if isinstance(statistics, Mapping) else None
-    return Answer(columns, [_row(row, columns) for row in rows], float(seconds) if isinstance(seconds, (int, float)) else None)
+    return Answer(
+        columns,
+        [_row(row, columns) for row in rows],
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
+        warnings=warnings_in(response),
+    )
 
 
 def _odd(response: Response) -> TransportError:

@@ -181,6 +181,7 @@ class HuntReader:
     def _deliver(self, answer: Answer, report: HuntReport, sink: RowSink) -> bool:
         """Hand the rows over; return whether more are wanted."""
         report.columns = report.columns or answer.columns
+        report.reasons.extend(answer.warnings)
         if answer.seconds is not None:
             report.seconds = round((report.seconds or 0.0) + answer.seconds, 3)
         limit = self._hunt.row_limit

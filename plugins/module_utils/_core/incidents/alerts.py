@@ -20,7 +20,7 @@ from ..api import ApiClient
 from ..errors import OptionError, ServiceError
 from .evidence import EVIDENCE_LISTS
 from .intake import Intake
-from .pages import ALERT_ID, IncidentPage, ServerQuery, get, incident_in, incidents_in, url_with, warnings_in
+from .pages import ALERT_ID, IncidentPage, ServerQuery, get, incident_in, incidents_in, link_in, url_with, warnings_in
 from .query import TERMS, Filter, Plan, applied_here, enum_filter, owner_filters, raw_filter, time_filters
 from .redirects import successor_of
 from .schema import malformed_in, normalise_alert
@@ -158,7 +158,7 @@ class GraphAlerts:
         total = body.get("@odata.count")
         return IncidentPage(
             incidents=found,
-            next_target=body.get("@odata.nextLink") or None,
+            next_target=link_in(body, response),
             total=total if isinstance(total, int) else None,
             warnings=warnings_in(response),
         )

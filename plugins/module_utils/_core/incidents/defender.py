@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from ..api import ApiClient
-from .pages import IncidentPage, ServerQuery, get, incident_in, incidents_in, url_with, warnings_in
+from .pages import IncidentPage, ServerQuery, get, incident_in, incidents_in, link_in, url_with, warnings_in
 
 # Message centre, MC1220762.
 RETIREMENT_DATE = "2027-02-01"
@@ -52,7 +52,7 @@ class DefenderIncidents:
         response = get(self.client, target, attempted="listing incidents", fragile=fragile)
         body = response.json()
         found = incidents_in(body, response)
-        link = body.get("@odata.nextLink") or None
+        link = link_in(body, response)
         if link is not None:
             # Lists are read on by instants (see `descent`), but an answer that points elsewhere is not to be trusted at all.
             self.client.check_target(link, attempted="listing incidents")

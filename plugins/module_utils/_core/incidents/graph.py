@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..api import ApiClient
-from .pages import ALERT_ID, IncidentPage, ServerQuery, Trail, get, incident_in, incidents_in, url_with, warnings_in
+from ..transport import Response
+from .pages import ALERT_ID, IncidentPage, ServerQuery, Trail, get, incident_in, incidents_in, link_in, url_with, warnings_in
 from .query import TERMS
 
 _PATH = "v1.0/security/incidents"
@@ -55,14 +56,14 @@ class GraphIncidents:
         response = get(self.client, target, attempted="listing incidents", headers=_HEADERS, fragile=fragile)
         body = response.json()
         found = incidents_in(body, response)
-        warnings = warnings_in(response)
-        completed = tuple(self._with_all_alerts(entry, fragile=fragile) for entry in found)
+        warnings = list(warnings_in(response))
+        completed = tuple(self._with_all_alerts(entry, response, warnings, fragile=fragile) for entry in found)
         total = body.get("@odata.count")
         return IncidentPage(
             incidents=completed,
-            next_target=body.get("@odata.nextLink") or None,
+            next_target=link_in(body, response),
             total=total if isinstance(total, int) else None,
-            warnings=warnings,
+            warnings=tuple(warnings),
         )
 
     def incident(self, incident_id: str, *, expand_alerts: bool, fragile: bool = False) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -71,21 +72,27 @@ class GraphIncidents:
         target = url_with(f"{_PATH}/{quote(incident_id, safe='')}", options)
         response = get(self.client, target, attempted=f"reading incident {incident_id}", headers=_HEADERS, fragile=fragile)
         found = incident_in(response.json(), response)
-        return self._with_all_alerts(found, fragile=fragile), warnings_in(response)
+        warnings = list(warnings_in(response))
+        return self._with_all_alerts(found, response, warnings, fragile=fragile), tuple(warnings)
 
-    def _with_all_alerts(self, incident: Mapping[str, Any], *, fragile: bool) -> Mapping[str, Any]:
-        """Return the incident with the alerts that OData leaves for further pages of an expansion."""
-        target = incident.get("alerts@odata.nextLink")
-        if not target:
+    def _with_all_alerts(self, incident: Mapping[str, Any], source: Response, warnings: list[str], *, fragile: bool) -> Mapping[str, Any]:
+        """Return the incident with the alerts that OData leaves for further pages of an expansion.
+
+        :param source: the answer that holds the incident.
+        :param warnings: takes what the service says about those pages.
+        """
+        target = link_in(incident, source, name="alerts@odata.nextLink")
+        if target is None:
             return incident
         alerts = list(incident.get("alerts") or ())
         trail = Trail(self.client.tenant_id)
-        while target:
+        while target is not None:
             trail.enter(target)
             response = get(self.client, target, attempted="listing the alerts of an incident", headers=_HEADERS, fragile=fragile)
             body = response.json()
             found = incidents_in(body, response, id_names=ALERT_ID)
+            warnings.extend(warnings_in(response))
             alerts.extend(found)
-            target = body.get("@odata.nextLink") or None
+            target = link_in(body, response)
             trail.leave(found, target)
         return {**incident, "alerts": alerts}

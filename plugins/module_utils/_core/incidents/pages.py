@@ -145,6 +145,16 @@ def incidents_in(body: Any, response: Response, *, id_names: tuple[str, ...] = I
     return tuple(_checked(entry, response, id_names) for entry in value)
 
 
+def link_in(body: Mapping[str, Any], response: Response, *, name: str = "@odata.nextLink") -> str | None:
+    """Return where a list goes on, None where this is its end; raise `TransportError` for what is neither a link nor nothing."""
+    link = body.get(name)
+    if link is None or link == "":
+        return None
+    if not isinstance(link, str):
+        raise _odd(f"The answer holds a next link that is no text but {type(link).__name__}.", response)
+    return link
+
+
 def incident_in(body: Any, response: Response, *, id_names: tuple[str, ...] = INCIDENT_ID) -> Mapping[str, Any]:
     """Return the object that an answer is, checked as those of a list are; raise `TransportError` where it is none."""
     return _checked(object_in(body, response), response, id_names)
