@@ -43,6 +43,8 @@ _CHUNK_BYTES = 65536
 _LARGEST_ANSWER = 256 * 1024 * 1024
 # Surrogates and control characters other than tab and line ends; JSON can only hold them as escapes.
 _UNPRINTABLE_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|00[01789])|\\b|\\f")
+# DEL and the C1 control characters, which JSON lets stand as they are, in UTF-8.
+_C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -90,10 +92,9 @@ class Response:
 
     def json(self) -> Any:
         """Return the parsed body, its texts fit for files and terminals; raise `TransportError` where it is not JSON."""
-        text = self.text
         try:
-            body = json.loads(text)
-            return _without_unprintable(body) if _UNPRINTABLE_ESCAPE.search(text) else body
+            body = parsed_json(self.text)
+            return _without_unprintable(body) if b"\x7f" in self.content or _C1_BYTES.search(self.content) else body
         except (ValueError, RecursionError) as exc:
             raise TransportError(
                 f"{origin_of(self.url)} answered something that is not JSON (content type {self.headers.get('content-type', 'unknown')}).",
@@ -105,6 +106,16 @@ class Response:
                 service_message=excerpt(self.text),
                 next_step="Check that the URL is the service's own and that no proxy or sign-in page answers in its place.",
             ) from exc
+
+
+def parsed_json(text: str) -> Any:
+    """Return what a JSON text stands for, its texts fit for files and terminals where what it does not escape is.
+
+    :raises ValueError: where it is not JSON.
+    :raises RecursionError: where it is nested too deeply.
+    """
+    body = json.loads(text)
+    return _without_unprintable(body) if _UNPRINTABLE_ESCAPE.search(text) else body
 
 
 def _without_unprintable(value: Any) -> Any:

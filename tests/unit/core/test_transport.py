@@ -330,6 +330,7 @@ def test_proxies_come_from_the_option_or_else_from_the_environment(
         (rb'{"displayName": "half a pair \ud800 here"}', "half a pair \N{REPLACEMENT CHARACTER} here"),
         (rb'{"displayName": "bell \u0007 and escape \u001b[2J"}', "bell \N{REPLACEMENT CHARACTER} and escape \N{REPLACEMENT CHARACTER}[2J"),
         (rb'{"displayName": "whole pair \ud83d\ude00, tab \t, line\n"}', "whole pair \N{GRINNING FACE}, tab \t, line\n"),
+        ('{"displayName": "as it is \x9b31m \x7f é 🛡"}'.encode(), "as it is \N{REPLACEMENT CHARACTER}31m \N{REPLACEMENT CHARACTER} é 🛡"),
         (rb'{"displayName": "C:\\temp \\ud800"}', "C:\\temp \\ud800"),
     ],
 )

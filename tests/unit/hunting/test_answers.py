@@ -100,6 +100,13 @@ def test_an_answer_that_says_it_is_partial_makes_the_result_partial(api: str, st
     assert reason in (report.reason or "")
 
 
+def test_json_that_came_as_text_holds_nothing_that_no_file_and_no_terminal_can_hold() -> None:
+    body = {"schema": [{"name": "a", "type": "Object"}], "results": [{"a": r'{"k\u001b": "\ud800 \u0000 \u001b[2J \u00e9"}'}]}
+    rows, _report = read(scripted("graph", Answer(200, body))[0], query="T")
+    odd = "\N{REPLACEMENT CHARACTER}"
+    assert rows == [{"a": {f"k{odd}": f"{odd} {odd} {odd}[2J é"}}]
+
+
 def test_rows_without_a_schema_keep_their_columns() -> None:
     rows, _report = read(scripted("graph", Answer(200, {"schema": [], "results": [{"a": 1, "a@odata.type": "#Int64"}]}))[0], query="T")
     assert rows == [{"a": 1}]

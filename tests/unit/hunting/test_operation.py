@@ -131,6 +131,12 @@ def test_a_csv_without_rows_has_its_header(run: Any, tmp_path: Path) -> None:
     assert path.read_bytes() == b"tenant_id,Title,n\r\n"
 
 
+def test_a_name_of_a_column_is_no_formula_either(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    run({FABRIKAM: [_rows({"=1+1": "=2", "n": -3}, names=("=1+1", "n"))]}, tenant_id=FABRIKAM, dest=str(path))
+    assert path.read_bytes() == b"tenant_id,'=1+1,n\r\n" + f"{FABRIKAM},'=2,-3\r\n".encode()
+
+
 def test_a_fleet_returns_the_rows_of_all_tenants_that_were_read(run: Any) -> None:
     refused = Answer(
         403, {"error": {"code": "Forbidden", "message": "Missing application roles. API required roles: ThreatHunting.Read.All"}}

@@ -83,10 +83,22 @@ def test_no_incidents_make_a_valid_empty_file(tmp_path: Path, file_format: str) 
     assert _read(path) == []
 
 
-@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "\uff0d1"])
 def test_a_cell_that_a_spreadsheet_would_calculate_is_text(tmp_path: Path, start: str) -> None:
     _write(tmp_path / "x.csv", _incident(1, displayName=start))
     assert _read(tmp_path / "x.csv")[0]["display_name"] == f"'{start}"
+
+
+@pytest.mark.parametrize("odd", [2**63, -(2**63) - 1, True, 0.5, "many", [1]])
+def test_parquet_has_no_place_for_a_number_that_is_none(tmp_path: Path, odd: Any) -> None:
+    incidents = [
+        {**_incident(1), "priority_score": odd, "created_date_time": "2026-02-30T00:00:00.0000000Z"},
+        _incident(2, priorityScore=7),
+    ]
+    _write(tmp_path / "x.parquet", *incidents)
+    rows = _read(tmp_path / "x.parquet")
+    assert [(row["id"], row["priority_score"]) for row in rows] == [("1", None), ("2", 7)]
+    assert rows[0]["created_date_time"] is None
 
 
 def test_parquet_without_its_library_says_how_to_get_it_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ with capital keys and statistics. Columns have .NET names of types there, the la
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from ..api import ApiClient
 from ..errors import ServiceError, TransportError
 from ..incidents.pages import warnings_in
 from ..incidents.times import canonical_time
-from ..transport import Response
+from ..transport import Response, parsed_json
 from .faults import HuntingFault, kind_of
 
 SERVICE_ROW_LIMIT = 100_000
@@ -223,6 +222,7 @@ def _parsed(text: str) -> Any:
     if text[:1] not in ("{", "["):
         return text
     try:
-        return json.loads(text)
+        # What the answer holds as text may escape anew what has no place in files and terminals.
+        return parsed_json(text)
     except (ValueError, RecursionError):
         return text

@@ -33,7 +33,8 @@ class CsvRows:
         """Write the header where it is not there yet."""
         if self._names is None:
             self._names = names
-            self._rows.writerow(names)
+            # A query can make columns out of data, so their names are no safer than what they hold.
+            self._rows.writerow(csv_row(dict(zip(names, names)), names))  # noqa: B905 - same length
 
     def write(self, incident: Mapping[str, Any]) -> None:
         """Add one row."""

@@ -23,7 +23,8 @@ NUMBER_COLUMNS = ("priority_score",)
 TEXT_LIST_COLUMNS = ("custom_tags", "system_tags", "redirected_from", "categories", "mitre_techniques")
 
 # What a spreadsheet takes for a formula (OWASP, CSV injection). Titles and descriptions hold text that attackers choose.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# East Asian input writes the same signs in full width, which some spreadsheets take for them.
+_FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
 
 
 def columns(keys: tuple[str, ...] = INCIDENT_KEYS, *, raw: bool) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from .schema import INCIDENT_KEYS
 from .times import is_instant, microseconds_since_epoch
 
 _ROWS_PER_GROUP = 1_000
+_INT64 = range(-(2**63), 2**63)
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "ndjson": (".ndjson", ".jsonl", ".json"),
@@ -110,7 +111,7 @@ def _parquet_value(name: str, value: Any) -> Any:
     if name in TIME_COLUMNS:
         return microseconds_since_epoch(value) if is_instant(value) else None
     if name in NUMBER_COLUMNS:
-        return value if isinstance(value, int) else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and value in _INT64 else None
     if name in TEXT_LIST_COLUMNS:
         return [clean_text(entry) for entry in value or ()]
     return clean_text(value)
