@@ -13,7 +13,8 @@ import pytest
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError
 from ansible_collections.m365d.partner.plugins.module_utils._core.hunting.faults import HuntingFault
 from ansible_collections.m365d.partner.plugins.module_utils._core.hunting.ready import READY_QUERIES
-from unit.hunting.support import hunt, read, served
+from unit.hunting.support import hunt, read, scripted, served
+from unit.support.scripted_http import Answer
 
 ROWS = 1_060
 APIS = pytest.mark.parametrize("api", ["graph", "defender"])
@@ -88,6 +89,40 @@ def test_a_query_that_needs_too_much_is_divided_until_it_does_not(world: Any, ap
     rows, report = read(source, query="CloudAppEvents | project ReportId")
     assert len({row["ReportId"] for row in rows}) == len(rows) == ROWS
     assert report.complete
+
+
+_NO_TIMESTAMP = Answer(
+    400, {"error": {"code": "BadRequest", "message": "'where' operator: Failed to resolve column or scalar expression named 'Timestamp'"}}
+)
+
+
+@APIS
+def test_a_table_without_the_column_of_the_window_is_delivered_as_far_as_it_came(api: str) -> None:
+    names = ("schema", "name", "type", "results") if api == "graph" else ("Schema", "Name", "Type", "Results")
+    whole = Answer(200, {names[0]: [{names[1]: "n", names[2]: "Int32"}], names[3]: [{"n": 1}, {"n": 2}]})
+    source, session, _slept = scripted(api, whole, _NO_TIMESTAMP)
+    rows, report = read(source, query="DeviceTvmSoftwareInventory", service_row_limit=2)
+    assert (rows, report.count, report.complete) == ([{"n": 1}, {"n": 2}], 2, False)
+    assert report.reason == (
+        "the service returns at most 2 rows, and the window was not divided: the service knows no Timestamp in its first table"
+    )
+    assert len(session.requests) == 2
+
+
+def test_a_table_without_the_column_of_the_window_fails_with_what_it_failed_of_first() -> None:
+    slow = Answer(400, {"error": {"code": "BadRequest", "message": "Query execution has exceeded the timeout period"}})
+    source, _session, _slept = scripted("graph", slow, _NO_TIMESTAMP)
+    with pytest.raises(HuntingFault, match="The window was not divided: the service knows no Timestamp") as caught:
+        read(source, query="DeviceTvmSoftwareInventory")
+    assert caught.value.kind == "timeout"
+
+
+def test_a_fault_that_only_a_later_part_has_is_not_taken_for_a_missing_column() -> None:
+    full = Answer(200, {"schema": [{"name": "n", "type": "Int32"}], "results": [{"n": 1}, {"n": 2}]})
+    half = Answer(200, {"schema": [{"name": "n", "type": "Int32"}], "results": [{"n": 1}]})
+    source, _session, _slept = scripted("graph", full, half, _NO_TIMESTAMP)
+    with pytest.raises(HuntingFault, match="Failed to resolve"):
+        read(source, query="CloudAppEvents", service_row_limit=2)
 
 
 @pytest.mark.parametrize("fault", ["timeout", "gateway_timeout", "result_size", "resources"])

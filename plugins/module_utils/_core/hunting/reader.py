@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 from ..errors import OptionError
 from .backends import SERVICE_ROW_LIMIT, Answer, Column, HuntingBackend
 from .faults import DIVISIBLE, HuntingFault
-from .query import END_NAME, START_NAME, Query
+from .query import END_NAME, START_NAME, TIME_COLUMN, Query
 from .windows import Window
 
 Split = Literal["auto", "always", "never"]
@@ -80,6 +80,19 @@ class HuntReport:
         return "; ".join(dict.fromkeys(self.reasons)) or None
 
 
+@dataclass
+class _Whole:
+    """What the service said to the whole window, until a part of it was read.
+
+    Not every table has the column by which windows are divided, and only the service knows which: until it has answered for
+    a part, what it gave for the whole is all that there may be.
+    """
+
+    answer: Answer | None = None
+    fault: HuntingFault | None = None
+    is_divided: bool = False
+
+
 class HuntReader:
     """Reads one query in one tenant.
 
@@ -104,19 +117,44 @@ class HuntReader:
         """
         report = HuntReport()
         pending = [self._hunt.window]
+        whole = _Whole()
         while pending:
             window = pending.pop()
-            answer = self._answer(window, report)
+            try:
+                answer = self._answer(window, report, whole)
+            except HuntingFault as fault:
+                if fault.kind != "semantic" or not whole.is_divided:
+                    raise
+                self._keep_whole(whole, report, sink)
+                return report
+            if window == self._hunt.window:
+                whole.answer = answer
+            else:
+                # The first part went well, so the others can be asked for too.
+                whole = _Whole()
             if answer is None or self._is_truncated(answer, report):
                 halves = self._halves(window, report)
                 if halves is not None:
+                    whole.is_divided = window == self._hunt.window
                     pending.extend(halves)
                     continue
             if answer is not None and not self._deliver(answer, report, sink):
                 break
         return report
 
-    def _answer(self, window: Window, report: HuntReport) -> Answer | None:
+    def _keep_whole(self, whole: _Whole, report: HuntReport, sink: RowSink) -> None:
+        """Deliver what the service gave for the whole window, since it does not understand the query for a part of it.
+
+        :raises HuntingFault: what the service failed of at first, where it gave nothing.
+        """
+        obstacle = f"the service knows no {TIME_COLUMN} in its first table"
+        if whole.fault is not None:
+            raise _undivided(whole.fault, obstacle)
+        self._note_undivided(obstacle, report)
+        if whole.answer is not None:
+            self._deliver(whole.answer, report, sink)
+
+    def _answer(self, window: Window, report: HuntReport, whole: _Whole) -> Answer | None:
         """Return the answer for a window; None where the service gave up on it and a shorter one may do."""
         query = self._hunt.query
         take = self._take(report)
@@ -133,9 +171,9 @@ class HuntReader:
                 raise
             obstacle = self._obstacle(window, report)
             if obstacle is None:
+                whole.fault = fault
                 return None
-            fault.next_step = f"{fault.next_step} The window was not divided: {obstacle}."
-            raise
+            raise _undivided(fault, obstacle) from fault
 
     def _timespan(self, window: Window) -> str | None:
         """Return what the service is told of the window. A part stands in the query, and the service looks where it has to."""
@@ -158,11 +196,14 @@ class HuntReader:
         """Return the halves of a window, the one to read first last; None where it stays whole, which the report says."""
         obstacle = self._obstacle(window, report)
         if obstacle is not None:
-            limit = self._hunt.service_row_limit
-            report.reasons.append(f"the service returns at most {limit:,} rows, and the window was not divided: {obstacle}")
+            self._note_undivided(obstacle, report)
             return None
         first, second = window.halves()
         return [first, second] if self._hunt.query.newest_first else [second, first]
+
+    def _note_undivided(self, obstacle: str, report: HuntReport) -> None:
+        limit = self._hunt.service_row_limit
+        report.reasons.append(f"the service returns at most {limit:,} rows, and the window was not divided: {obstacle}")
 
     def _obstacle(self, window: Window, report: HuntReport) -> str | None:
         """Return why a window is not divided, None where it can be."""
@@ -194,3 +235,9 @@ class HuntReader:
             report.reasons.append(f"there are more than the row_limit of {limit}")
             return False
         return True
+
+
+def _undivided(fault: HuntingFault, obstacle: str) -> HuntingFault:
+    """Return a fault with the reason why no shorter window was asked for."""
+    fault.next_step = f"{fault.next_step} The window was not divided: {obstacle}."
+    return fault
