@@ -317,6 +317,16 @@ def _forbidden(response: Response, code: str | None, message: str, roles: tuple[
             next_step="Grant the permission that the documentation of this module names, or use a caller that holds it.",
             state="missing_roles",
         )
+    if not roles:
+        return _make(
+            PermissionDenied,
+            response,
+            code,
+            message,
+            cause="The service refused, and the token carries no role of an app.",
+            next_step="Have the customer consent to the permission that this module names; a user who is signed in needs the rights.",
+            state="consented_without_roles",
+        )
     return _make(
         PermissionDenied,
         response,
@@ -324,7 +334,7 @@ def _forbidden(response: Response, code: str | None, message: str, roles: tuple[
         message,
         cause=f"The service refused although the token carries the roles: {held}. The tenant may lack the licence or the product.",
         next_step="Check that Microsoft Defender is licensed and set up in this tenant.",
-        state="not_licensed" if roles else "consented_without_roles",
+        state="not_licensed",
     )
 
 

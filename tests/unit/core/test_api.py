@@ -160,6 +160,7 @@ _MISSING = "Missing application roles. API required roles: SecurityIncident.Read
         (403, _error("Forbidden", _MISSING.format("A")), ("A",), PermissionDenied, "missing_roles", "SecurityIncident.Read.All"),
         (403, _error("Forbidden", _MISSING.format("")), (), PermissionDenied, "consented_without_roles", "carries: none"),
         (403, _error("Forbidden", "not licensed"), ("SecurityIncident.Read.All",), PermissionDenied, "not_licensed", "licence"),
+        (403, _error("Forbidden", "not allowed"), (), PermissionDenied, "consented_without_roles", "carries no role of an app"),
         (403, _error("DisabledFeature", "off"), ("A",), PermissionDenied, "blocked", "switched off"),
         (403, _error("DisallowedOperation", "off"), ("A",), PermissionDenied, "blocked", "switched off"),
         (
