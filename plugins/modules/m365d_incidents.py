@@ -85,7 +85,7 @@ options:
     description:
       - Incidents that were created at this time or later.
       - An ISO 8601 date or time (UTC where it has no offset), or how long ago, as a number with C(s), C(m), C(h), C(d) or C(w), for example
-        V(2026-01-31T12:00:00Z) or V(24h).
+        V(2026-01-31T12:00:00Z) or V(24h). A date without a time is the instant at which that day begins.
     type: str
   created_until:
     description:

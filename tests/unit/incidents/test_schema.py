@@ -17,6 +17,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.sche
     normalise_incident,
     version_of,
 )
+from emulator.security import vocabulary as emulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.incidents import twins
@@ -62,6 +63,33 @@ def test_every_key_is_always_there_and_nothing_else(twin: tuple[Json, Json]) -> 
 def test_a_field_of_any_other_type_breaks_nothing(value: Any, field: str) -> None:
     incident = normalise_incident({**graph_incident(1), field: value}, place=PLACE, with_alerts=True)
     assert set(incident) == set(INCIDENT_KEYS)
+
+
+# The emulator's vocabulary was written down by itself: a member that one of both forgets is noticed.
+_WRITTEN_DOWN_TWICE = {
+    "incident_status": emulated.INCIDENT_STATUSES,
+    "alert_status": emulated.ALERT_STATUSES,
+    "severity": emulated.SEVERITIES,
+    "classification": emulated.CLASSIFICATIONS,
+    "determination": emulated.DETERMINATIONS,
+    "service_source": emulated.SERVICE_SOURCES,
+    "detection_source": emulated.DETECTION_SOURCES,
+    "investigation_state": emulated.INVESTIGATION_STATES,
+    "verdict": emulated.VERDICTS,
+    "remediation_status": emulated.REMEDIATIONS,
+    "role": emulated.ROLES,
+    "health_status": emulated.HEALTH_STATUSES,
+    "risk_score": emulated.RISK_SCORES,
+    "onboarding_status": emulated.ONBOARDING_STATUSES,
+    "defender_av_status": emulated.AV_STATUSES,
+    "detection_status": emulated.DETECTION_STATUSES,
+    "correlation_reason": emulated.CORRELATION_REASONS,
+}
+
+
+@pytest.mark.parametrize("enum", sorted({*v.ENUMS, *_WRITTEN_DOWN_TWICE}))
+def test_no_member_of_an_enumeration_is_forgotten(enum: str) -> None:
+    assert sorted(v.ENUMS[enum]) == sorted(_WRITTEN_DOWN_TWICE[enum])
 
 
 @pytest.mark.parametrize("enum", sorted(v.ENUMS))
