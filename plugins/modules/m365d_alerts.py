@@ -154,6 +154,8 @@ options:
     description:
       - A file to write the alerts to as they are read, instead of returning RV(alerts). Those of Microsoft Graph's list are not held in
         memory, however many there are.
+      - An alert that changes while the list is read can be in the file in two versions, the newer one further down, and RV(count) counts
+        both.
       - The file appears under its name when it is whole, and only then. It is readable by its owner alone.
       - Where it holds C({tenant_id}), that stands for the id of the tenant, so that each of O(tenants) has a file of its own. Otherwise
         O(tenants) share one file, which holds all alerts of a tenant or none. It stays as it was where none of them

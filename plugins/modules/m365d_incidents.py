@@ -152,6 +152,8 @@ options:
     description:
       - A file to write the incidents to as they are read, instead of returning RV(incidents). However many there are, they are not held in
         memory, except with O(incident_ids) and O(follow_redirects).
+      - An incident that changes while the list is read can be in the file in two versions, the newer one further down, and RV(count) counts
+        both.
       - The file appears under its name when it is whole, and only then. It is readable by its owner alone.
       - Where it holds C({tenant_id}), that stands for the id of the tenant, so that each of O(tenants) has a file of its own. Otherwise
         O(tenants) share one file, which holds all incidents of a tenant or none. It stays as it was where none of them

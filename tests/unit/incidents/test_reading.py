@@ -110,6 +110,14 @@ def test_a_version_that_two_pages_hold_is_returned_once_and_of_two_versions_the_
     assert reading.report.complete
 
 
+def test_of_an_incident_that_changes_while_a_file_is_written_the_newer_version_comes_later() -> None:
+    changed = graph_incident(2, updated="2026-01-03T00:00:00Z")
+    moved = (page(graph_incident(2), next_link=NEXT, total=2), page(graph_incident(1), total=3), page(graph_incident(1), changed))
+    found = list(reader(intake(script(*moved)), as_they_come=True).read())
+    assert ids(found) == ["2", "1", "2"]
+    assert found[0]["last_update_date_time"] < found[2]["last_update_date_time"]
+
+
 def test_incidents_that_moved_between_two_pages_are_read_by_time() -> None:
     """Incident 2 was updated after the first page, so that 1 slipped onto that page: it never comes by offset."""
     moved = graph_incident(2, updated="2026-01-03T00:00:00Z")
