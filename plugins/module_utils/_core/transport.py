@@ -45,6 +45,7 @@ _LARGEST_ANSWER = 256 * 1024 * 1024
 _UNPRINTABLE_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|00[01789])|\\b|\\f")
 # DEL and the C1 control characters, which JSON lets stand as they are, in UTF-8.
 _C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
+_DECODER = json.JSONDecoder(parse_constant=str)
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -111,10 +112,12 @@ class Response:
 def parsed_json(text: str) -> Any:
     """Return what a JSON text stands for, its texts fit for files and terminals where what it does not escape is.
 
+    `NaN` and `Infinity` are no JSON (RFC 8259, section 6), and what writes them on would write none either: they become texts.
+
     :raises ValueError: where it is not JSON.
     :raises RecursionError: where it is nested too deeply.
     """
-    body = json.loads(text)
+    body = _DECODER.decode(text)
     return _without_unprintable(body) if _UNPRINTABLE_ESCAPE.search(text) else body
 
 

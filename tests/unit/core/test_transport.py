@@ -341,6 +341,11 @@ def test_a_text_that_no_file_can_hold_is_made_printable(body: bytes, expected: s
     assert text.encode()
 
 
+def test_a_number_that_json_does_not_know_is_a_text() -> None:
+    response = Response(status=200, url="https://graph.example.test/", headers={}, content=b'{"a": NaN, "b": [-Infinity, Infinity, 1.5]}')
+    assert response.json() == {"a": "NaN", "b": ["-Infinity", "Infinity", 1.5]}
+
+
 def test_a_body_that_is_nested_beyond_reason_is_a_fault_of_the_service() -> None:
     transport, _session, _clock = scripted_transport(Answer(200, b'{"value":' + b"[" * 100_000))
     with pytest.raises(TransportError, match="not JSON"):
