@@ -11,6 +11,7 @@ version_added: 0.1.0
 description:
   - Tells whether what a tenant granted contains all the roles that are asked for.
   - A result without roles, for example of a tenant that did not consent, contains none.
+  - The result of a token that is not what it should be, such as one of another tenant, contains none either, whatever stands in it.
 options:
   _input:
     description:
@@ -61,8 +62,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError
 from ansible_collections.m365d.partner.plugins.module_utils._ops._permission_options import role_values
+
+# Those of a token that is what it should be, whatever it carries.
+_STATES_OF_PROVEN_TOKENS = frozenset({"ready", "missing_roles", "consented_without_roles"})
 
 
 def _listed(value: Any, *, name: str) -> list[str]:
@@ -79,6 +84,9 @@ def _carried(value: Mapping[str, Any]) -> set[str]:
     """Return the roles (of an app) and scopes (of a user) in a result or in claims."""
     if not {"roles", "scopes", "scp", "consent_state", "aud"} & set(value):
         raise AnsibleFilterError("m365d_granted: this is neither a result of m365d_token nor the claims of a token.")
+    if value.get("consent_state", "ready") not in _STATES_OF_PROVEN_TOKENS:
+        # A token of another tenant, a forged one, one that has expired: what stands in it grants nothing.
+        return set()
     scopes = str(value.get("scp") or "").split()
     return {*_listed(value.get("roles"), name="roles"), *_listed(value.get("scopes"), name="scopes"), *scopes}
 
@@ -99,7 +107,11 @@ def granted(value: Any, roles: Any, any: bool = False) -> bool:
     else:
         carried = set(_listed(value, name="the input"))
         found = [role in carried for role in wanted]
-    return bool(max(found) if any else min(found))
+    try:
+        one_suffices = boolean(any)
+    except TypeError as exc:
+        raise AnsibleFilterError(f"m365d_granted: any must be a boolean: {exc}") from exc
+    return bool(max(found) if one_suffices else min(found))
 
 
 def _is_carried(role: str, carried: set[str], resource: str) -> bool:

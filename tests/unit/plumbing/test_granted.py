@@ -20,7 +20,7 @@ RESULT = {"resource": GRAPH, "roles": [READ, ALERT], "scopes": [], "consent_stat
 USER = {"resource": GRAPH, "roles": [], "scopes": [READ], "consent_state": "ready"}
 NOTHING = {"resource": GRAPH, "roles": [], "scopes": [], "consent_state": "not_consented"}
 
-CASES: list[tuple[Any, Any, dict[str, bool], bool]] = [
+CASES: list[tuple[Any, Any, dict[str, Any], bool]] = [
     (RESULT, READ, {}, True),
     (RESULT, [READ, ALERT], {}, True),
     (RESULT, [READ, WRITE], {}, False),
@@ -33,6 +33,13 @@ CASES: list[tuple[Any, Any, dict[str, bool], bool]] = [
     (NOTHING, READ, {}, False),
     ({"aud": GRAPH, "roles": [READ]}, f"MicrosoftGraph/{READ}", {}, True),
     ({"aud": GRAPH, "scp": f"openid {READ}"}, READ, {}, True),
+    ({**RESULT, "consent_state": "missing_roles"}, READ, {}, True),
+    # A token that fails as to who it is for grants nothing, whatever stands in it.
+    ({**RESULT, "consent_state": "credential_error"}, READ, {}, False),
+    ({**RESULT, "consent_state": "unreachable"}, READ, {}, False),
+    ({**USER, "consent_state": "credential_error"}, READ, {}, False),
+    (RESULT, [READ, WRITE], {"any": "false"}, False),
+    (RESULT, [READ, WRITE], {"any": "yes"}, True),
     ([READ, WRITE], READ, {}, True),
     ([], READ, {}, False),
     (READ, READ, {}, True),
@@ -40,7 +47,7 @@ CASES: list[tuple[Any, Any, dict[str, bool], bool]] = [
 
 
 @pytest.mark.parametrize(("value", "roles", "options", "wanted"), CASES)
-def test_it_tells_whether_the_roles_are_there(value: Any, roles: Any, options: dict[str, bool], wanted: bool) -> None:
+def test_it_tells_whether_the_roles_are_there(value: Any, roles: Any, options: dict[str, Any], wanted: bool) -> None:
     assert granted(value, roles, **options) is wanted
 
 
@@ -57,3 +64,8 @@ def test_it_tells_whether_the_roles_are_there(value: Any, roles: Any, options: d
 def test_it_refuses_what_makes_no_sense(value: Any, roles: Any, message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
         granted(value, roles)
+
+
+def test_it_refuses_a_switch_that_is_none() -> None:
+    with pytest.raises(AnsibleFilterError, match="any must be a boolean"):
+        granted(RESULT, READ, any="perhaps")
