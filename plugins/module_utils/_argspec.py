@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from ansible.module_utils.common.parameters import AnsibleFallbackNotFound
 
-from ._core.errors import SHORTEST_SECRET
+from ._core.errors import SHORTEST_SECRET, OptionError
 
 VARIABLE_PREFIX = "m365d_"
 INI_SECTION = "m365d"
@@ -535,7 +535,12 @@ def _first(names: Iterable[str], environ: Mapping[str, str]) -> str:
 def _from_text(option: Option, text: str) -> Any:
     """Return the value of an option from the text of a variable, as far as Ansible would not convert it alike."""
     if option.name == "client_assertion_command":
-        return shlex.split(text)
+        try:
+            return shlex.split(text)
+        except ValueError as exc:
+            raise OptionError(
+                f"{option.own_env} is no command: {str(exc).lower()}.", next_step="Write it as in a shell, each quotation closed."
+            ) from exc
     if option.type == "path":
         return os.path.expanduser(os.path.expandvars(text))
     return text

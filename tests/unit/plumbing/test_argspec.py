@@ -27,6 +27,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._argspec import (
     shared_options,
     shown_options,
 )
+from ansible_collections.m365d.partner.plugins.module_utils._core.errors import OptionError
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = tuple(BY_NAME)
@@ -145,6 +146,11 @@ ENVIRONMENT: list[tuple[str, dict[str, Any], dict[str, str], dict[str, Any]]] = 
 @pytest.mark.parametrize(("given", "environ", "added"), [case[1:] for case in ENVIRONMENT], ids=[case[0] for case in ENVIRONMENT])
 def test_the_environment_adds(given: dict[str, Any], environ: dict[str, str], added: dict[str, Any]) -> None:
     assert environment_options(given, NAMES, environ) == added
+
+
+def test_a_command_in_the_environment_that_cannot_be_read_is_a_sentence() -> None:
+    with pytest.raises(OptionError, match="M365D_CLIENT_ASSERTION_COMMAND is no command: no closing quotation"):
+        environment_options({}, NAMES, {"M365D_CLIENT_ASSERTION_COMMAND": "sign 'x"})
 
 
 def test_a_path_of_the_environment_is_expanded() -> None:

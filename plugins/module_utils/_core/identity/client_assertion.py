@@ -81,8 +81,9 @@ class AssertionCommand:
         if not self.argv or not self.argv[0].strip():
             raise unusable("client_assertion_command is empty.", "Give the command as a list: the program, then its arguments.")
         if shutil.which(os.path.expanduser(self.argv[0])) is None:
+            # Where the command was given as one text, its arguments are in it, and secrets may be in those.
             raise unusable(
-                f"The program '{self.argv[0]}' of client_assertion_command cannot be found or run.",
+                f"The program '{self.argv[0].split()[0]}' of client_assertion_command cannot be found or run.",
                 "Give its full path, and each argument as an item of the list; it is not run by a shell.",
             )
 
