@@ -220,9 +220,11 @@ def test_a_refused_credential_is_not_tried_again_for_other_tenants_for_ten_secon
     assert bench.requests == 3
 
 
-def test_a_refusal_concerns_the_credential_and_app_that_were_refused_alone(build: Build) -> None:
+def test_a_refusal_concerns_the_credential_app_and_resource_that_were_refused_alone(build: Build) -> None:
+    bench = build(Answer(401, refusal(7000215, "invalid_client")), *issued("1"))
     with pytest.raises(CredentialError):
-        build(Answer(401, refusal(7000215, "invalid_client"))).get()
+        bench.get()
+    assert bench.get(resource=GRAPH).source == "network"
     assert build(*issued("1"), credential=ClientSecret("a-new-secret")).get().source == "network"
     assert build(*issued("1"), client_id="22222222-2222-4222-8222-000000000002").get().source == "network"
 

@@ -51,8 +51,11 @@ class CacheKey:
 
     @property
     def refusal_name(self) -> str:
-        """Name of the record that says that the credential was refused; the same for all tenants."""
-        parts = [self.authority, self.client_id, self.credential]
+        """Name of the record that says that the credential was refused; the same for all tenants.
+
+        It may have been refused for what was asked for, which says nothing about another resource.
+        """
+        parts = [self.authority, self.client_id, self.resource, self.credential]
         return f"refused-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]}.note"
 
 
