@@ -414,6 +414,9 @@ def test_an_audience_is_compared_with_all_identifiers_of_the_same_api(audience: 
         pytest.param(changed(required_roles=[], allowed_roles=[]), {"roles": None}, set(), id="none-allowed-none-held"),
         pytest.param(changed(forbidden_roles=["X"]), {}, set(), id="not-forbidden"),
         pytest.param(changed(forbidden_roles=["X"]), {"roles": ["Incident.Read.All", "X"]}, {"forbidden_roles"}, id="forbidden"),
+        pytest.param(
+            changed(forbidden_roles=["x.READ"]), {"roles": ["Incident.Read.All", "X.Read"]}, {"forbidden_roles"}, id="forbidden-any-case"
+        ),
         pytest.param(changed(required_roles=[]), {"roles": None}, set(), id="nothing-required"),
         pytest.param(changed(token_type="any"), {"scp": "Incident.Read.All"}, set(), id="any-type"),
         pytest.param(changed(token_type="any"), {"sub": "somebody"}, {"token_type"}, id="any-type-but-one-of-them"),

@@ -243,7 +243,9 @@ class Contract:
     def _forbidden(self, held: tuple[str, ...]) -> Check:
         if not self.forbidden_roles:
             return _skipped("forbidden_roles", "No roles are forbidden.")
-        found = sorted(set(held) & set(self.forbidden_roles))
+        # The services do not tell roles apart by case, and a prohibition must not be got around by it.
+        forbidden = {role.lower() for role in self.forbidden_roles}
+        found = sorted(role for role in held if role.lower() in forbidden)
         if found:
             message = f"The token carries what is forbidden: {', '.join(found)}."
             return Check("forbidden_roles", "failed", sorted(self.forbidden_roles), sorted(held), message)
