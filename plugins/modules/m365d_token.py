@@ -450,9 +450,9 @@ error:
       type: str
 access_token:
   description:
-    - The token itself.
+    - The token itself. One that breaks its contract is not handed out, with O(fail_on=never) neither.
   type: str
-  returned: success, and with O(return_token=true)
+  returned: success, where RV(error) is empty, and with O(return_token=true)
 """
 
 from ansible_collections.m365d.partner.plugins.module_utils._module import run_module

@@ -393,7 +393,7 @@ class _Fleet:
         elif not findings:
             result["msg"] = "There are no tenants to read: tenants is empty, or this shard has none."
         return Outcome(
-            result, changed=any(outcome.changed for outcome in good), secret=any(outcome.secret for outcome in good), failed=failed
+            result, changed=any(outcome.changed for outcome in good), secret=any(outcome.secret for outcome in outcomes), failed=failed
         )
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -106,8 +107,10 @@ def run(task: Task, *, sleep: Callable[[float], None] = time.sleep, clock: Calla
 
 def _check_options(params: Mapping[str, Any]) -> None:
     for name in ("min_lifetime", "clock_skew", "wait_for_roles"):
-        if params[name] < 0:
-            raise OptionError(f"{name} is {params[name]:g}; it cannot be negative.", next_step=f"Correct {name}; it is in seconds.")
+        if not 0 <= params[name] < math.inf:
+            raise OptionError(
+                f"{name} is {params[name]:g}; it must be a number of seconds that is not negative.", next_step=f"Correct {name}."
+            )
     both = set(params["required_roles"] or ()) & set(params["forbidden_roles"] or ())
     if both:
         raise OptionError(
@@ -208,12 +211,13 @@ def _outcome(finding: _Finding, contract: Contract, params: Mapping[str, Any]) -
         "next_step": error.next_step if error else advice(finding.state, missing),
         "error": error.as_dict() if error else None,
     }
-    if params["return_token"]:
+    if params["return_token"] and error is None:
+        # Nobody should use one that breaks its contract.
         result["access_token"] = token.value
     is_failure = error is not None and params["fail_on"] == "violation"
     if is_failure:
         result["msg"] = str(error)
-    return Outcome(result, secret=bool(params["return_token"]), failed=is_failure)
+    return Outcome(result, secret="access_token" in result, failed=is_failure)
 
 
 def _violation(finding: _Finding, missing: list[str]) -> ContractViolation:

@@ -53,6 +53,18 @@ def test_without_tenants_the_operation_runs_for_its_one_tenant() -> None:
     assert _Reader().outcome(tenant_id=CONTOSO).result == {"tenant_id": CONTOSO, "count": 2, "complete": True}
 
 
+def test_the_result_is_a_secret_where_that_of_any_tenant_is_also_of_one_that_failed() -> None:
+    operation = with_fleet(
+        Operation(
+            run=lambda task: Outcome({"tenant_id": task.params["tenant_id"], "count": 0}, secret=True, failed=True),
+            argument_spec=shared_options("connection", "tenant", "auth", "api"),
+        )
+    )
+    spec = {name: dict(spec) for name, spec in operation.argument_spec.items()}
+    params = ArgumentSpecValidator(spec).validate({"tenants": [CONTOSO]}).validated_parameters
+    assert operation.run(Task(params=params, warn=print)).secret is True
+
+
 def test_each_tenant_keeps_its_result_in_input_order() -> None:
     result = _Reader().outcome(tenants=[NORTHWIND, CONTOSO, FABRIKAM]).result
     assert [entry["tenant_id"] for entry in result["tenants"]] == [NORTHWIND, CONTOSO, FABRIKAM]

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -149,6 +150,24 @@ def test_the_token_itself_is_returned_on_demand_alone_and_marked_as_a_secret(run
     assert done.outcome.secret is True
     assert done.result["access_token"].count(".") == 2
     assert done.result["access_token"] not in repr(done.outcome)
+
+
+@pytest.mark.parametrize("options", [{}, {"fail_on": "never"}, {"tenants": [TENANT]}, {"tenants": [TENANT], "max_failed": "100%"}])
+def test_a_token_that_breaks_its_contract_is_not_handed_out(run: Runner, options: dict[str, Any]) -> None:
+    operation = replace(token.OPERATION)  # as it is run for many tenants too
+    done = run(operation, graph("A"), return_token=True, required_roles=["Other"], **options)
+    assert done.outcome is not None
+    assert "access_token" not in json.dumps(done.result)
+    # Nothing in it is secret, so that it may be shown what is wrong.
+    assert done.outcome.secret is False
+
+
+@pytest.mark.parametrize("name", ["min_lifetime", "clock_skew", "wait_for_roles"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_a_time_that_would_switch_a_check_off_is_refused(run: Runner, name: str, value: float) -> None:
+    done = run(token.OPERATION, **{name: value})
+    assert name in str(done.error)
+    assert done.session.requests == []
 
 
 def test_a_broken_contract_fails_with_all_checks_and_the_next_step(run: Runner) -> None:
