@@ -716,12 +716,12 @@ def test_another_sign_in_to_azure_cli_is_another_credential(tmp_path: Path, monk
 
 
 FLOW = {"device_code": "dc", "user_code": "ABCD", "verification_uri": "https://microsoft.com/devicelogin", "expires_in": 900, "interval": 0}
+PENDING = Answer(400, {"error": "authorization_pending", "error_codes": [70016]})
 
 
 def test_a_device_code_is_shown_and_then_waited_for() -> None:
     shown: list[str] = []
-    pending = Answer(400, {"error": "authorization_pending", "error_codes": [70016]})
-    request, session = wanted(Answer(200, FLOW), pending, Answer(200, answer("u.s.r")))
+    request, session = wanted(Answer(200, FLOW), PENDING, Answer(200, answer("u.s.r")))
     credential = DeviceCode(notify=shown.append)
     credential.validate()
     assert credential.acquire(request) == ("u.s.r", 3599.0)
@@ -740,6 +740,7 @@ def test_a_device_code_is_shown_and_then_waited_for() -> None:
         ([Answer(200, FLOW), Answer(401, refusal(7000218, "invalid_client"))], "not a public client"),
         ([Answer(200, FLOW), Answer(400, {"error": "authorization_declined"})], "declined"),
         ([Answer(200, FLOW), Answer(400, {"error": "expired_token", "error_codes": [70019]})], "expired before anybody"),
+        ([Answer(200, {**FLOW, "expires_in": 0, "interval": 1}), PENDING], "Nobody finished the sign-in while the code was good"),
     ],
 )
 def test_a_sign_in_that_fails_says_why(replies: list[Answer], message: str) -> None:

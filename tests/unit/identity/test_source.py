@@ -288,13 +288,15 @@ def test_what_is_wrong_on_this_machine_is_not_remembered(build: Build, tmp_path:
     assert bench.get().source == "network"
 
 
-def test_a_refusal_of_one_users_account_is_not_held_against_the_next_tenant(build: Build) -> None:
-    refused = diagnose(refusal(50076), tenant_id=TENANT)
-    refused.scope = "tenant"
+@pytest.mark.parametrize(("method", "code"), [("azure_cli", 7000215), ("device_code", 50076), ("device_code", 70019)])
+def test_a_refusal_of_one_users_account_is_not_held_against_the_next_tenant(build: Build, method: str, code: int) -> None:
+    refused = diagnose(refusal(code), tenant_id=TENANT)
+    if method == "azure_cli":
+        refused.scope = "tenant"
 
     @dataclass
     class Account:
-        kind: str = "azure_cli"
+        kind: str = method
         fingerprint: str = "account"
         material: bytes | None = None
         asked: int = 0
@@ -306,10 +308,10 @@ def test_a_refusal_of_one_users_account_is_not_held_against_the_next_tenant(buil
             self.asked += 1
             raise refused
 
-    bench = build(credential=Account(), client_id="")
-    for _tenant in range(2):
-        with pytest.raises(CredentialError):
-            bench.get()
+    bench = build(credential=Account())
+    for tenant in (TENANT, OTHER_TENANT):
+        with pytest.raises(PartnerError):
+            bench.source.get(tenant, MTP)
     assert bench.source.credential.asked == 2  # type: ignore[attr-defined]
 
 

@@ -51,6 +51,11 @@ def _credential(sentence: str, next_step: str, *, settles: bool = False) -> Diag
     return Diagnosis("credential_error", sentence, next_step, "credential", settles=settles)
 
 
+def _sign_in(sentence: str, next_step: str) -> Diagnosis:
+    """A person's sign-in to one tenant: the next tenant has accounts, policies and codes of its own."""
+    return Diagnosis("credential_error", sentence, next_step)
+
+
 def _transient(sentence: str) -> Diagnosis:
     return Diagnosis("unreachable", sentence, "Try again in a moment.", transient=True)
 
@@ -61,7 +66,7 @@ _RENEW = "Create a new secret with m365d.partner.m365d_app_credential and use it
 _CHECK_CERTIFICATE = "Use the certificate that is registered on the app, or register this one."
 _CHECK_FEDERATION = "Compare issuer, subject and audience of the assertion with the federated credential on the app; case matters."
 _REPORT = "This is the collection's request; check endpoint_version and resource, and report it if they are right."
-_SIGN_IN_AGAIN = "Sign in again with auth_method=device_code."
+_SIGN_IN_AGAIN = "Sign in again: auth_method=device_code shows a new code; for Azure CLI, use `az login --tenant TENANT`."
 _USER_ACCOUNT = "Sign in with another account, or use an app credential, which needs no user."
 
 DIAGNOSES: Mapping[int, Diagnosis] = {
@@ -205,23 +210,23 @@ DIAGNOSES: Mapping[int, Diagnosis] = {
     900561: _credential("The token endpoint accepts POST alone.", "Check login_url and whether a proxy changes requests."),
     70003: _credential("The grant is not supported.", _REPORT),
     # Users
-    50034: _credential("The user account does not exist in this tenant.", _USER_ACCOUNT),
-    50020: _credential("The user account comes from another directory and is unknown in this tenant.", _USER_ACCOUNT),
-    50058: _credential("No user is signed in.", _SIGN_IN_AGAIN),
-    50076: _credential("The user has to pass multi-factor authentication.", _SIGN_IN_AGAIN),
-    50079: _credential("The user has to enrol for multi-factor authentication.", _SIGN_IN_AGAIN),
-    50126: _credential("User name or password is wrong.", _SIGN_IN_AGAIN),
-    54005: _credential("The authorization code was already used.", _SIGN_IN_AGAIN),
-    70000: _credential("The grant is not valid any more.", _SIGN_IN_AGAIN),
-    70008: _credential("The code or refresh token has expired.", _SIGN_IN_AGAIN),
-    501481: _credential("The authorization code was redeemed with another code verifier.", _SIGN_IN_AGAIN),
+    50034: _sign_in("The user account does not exist in this tenant.", _USER_ACCOUNT),
+    50020: _sign_in("The user account comes from another directory and is unknown in this tenant.", _USER_ACCOUNT),
+    50058: _sign_in("No user is signed in.", _SIGN_IN_AGAIN),
+    50076: _sign_in("The user has to pass multi-factor authentication.", _SIGN_IN_AGAIN),
+    50079: _sign_in("The user has to enrol for multi-factor authentication.", _SIGN_IN_AGAIN),
+    50126: _sign_in("User name or password is wrong.", _SIGN_IN_AGAIN),
+    54005: _sign_in("The authorization code was already used.", _SIGN_IN_AGAIN),
+    70000: _sign_in("The grant is not valid any more.", _SIGN_IN_AGAIN),
+    70008: _sign_in("The code or refresh token has expired.", _SIGN_IN_AGAIN),
+    501481: _sign_in("The authorization code was redeemed with another code verifier.", _SIGN_IN_AGAIN),
     9002325: _credential("The authorization code was redeemed without a code verifier.", "Use a client that sends one (PKCE)."),
-    700082: _credential("The refresh token has expired, since it was not used.", _SIGN_IN_AGAIN),
-    700005: _credential("The code was issued for another tenant.", _SIGN_IN_AGAIN),
-    70016: _credential("The user has not finished the sign-in yet.", "Enter the code at the address shown, then wait."),
-    70018: _credential("The device code is wrong.", _SIGN_IN_AGAIN),
-    70019: _credential("The device code has expired before anybody entered it.", _SIGN_IN_AGAIN),
-    70020: _credential("The device code has expired before anybody entered it.", _SIGN_IN_AGAIN),
+    700082: _sign_in("The refresh token has expired, since it was not used.", _SIGN_IN_AGAIN),
+    700005: _sign_in("The code was issued for another tenant.", _SIGN_IN_AGAIN),
+    70016: _sign_in("Nobody finished the sign-in while the code was good.", _SIGN_IN_AGAIN),
+    70018: _sign_in("The device code is wrong.", _SIGN_IN_AGAIN),
+    70019: _sign_in("The device code has expired before anybody entered it.", _SIGN_IN_AGAIN),
+    70020: _sign_in("The device code has expired before anybody entered it.", _SIGN_IN_AGAIN),
     # The service
     90055: Diagnosis("unreachable", "The tenant is throttled by the sign-in service.", "Try again in some minutes, with fewer requests."),
     50196: Diagnosis(
@@ -246,6 +251,8 @@ _BY_ERROR: Mapping[str, Diagnosis] = {
     "invalid_tenant": _tenant("unknown_tenant", "There is no such tenant at this login host.", "Check tenant_id and cloud."),
     "consent_required": _tenant("not_consented", "Consent is missing.", _SEND_LINK),
     "authorization_declined": _tenant("not_consented", "The user declined the sign-in.", _SIGN_IN_AGAIN),
+    # What is heard last where the code expires before anybody entered it.
+    "authorization_pending": _sign_in("Nobody finished the sign-in while the code was good.", _SIGN_IN_AGAIN),
     "expired_token": _tenant("credential_error", "The device code has expired before anybody entered it.", _SIGN_IN_AGAIN),
     "bad_verification_code": _tenant("credential_error", "The device code is wrong.", _SIGN_IN_AGAIN),
     "interaction_required": _tenant("blocked", "A policy of the customer demands a user's interaction.", _ASK_CUSTOMER),
