@@ -371,6 +371,7 @@ def test_a_ready_token_is_given_as_it_is_and_never_kept(build: Build, tmp_path: 
         ("opaque", CredentialError, "not a readable token"),
         (f"Bearer {token(claims())}", CredentialError, "not a readable token"),
         (f"{token(claims())[:-9]}\n{token(claims())[-9:]}", CredentialError, "not a readable token"),
+        (claims(tid=None), CredentialError, "does not say which tenant it is for"),
         (claims(exp=int(NOW)), CredentialError, "has expired"),
         (claims(aud=GRAPH), CredentialError, f"is for {GRAPH}, but a token for {MTP} is needed"),
         (claims(tid=OTHER_TENANT), ContractViolation, f"is for the tenant {OTHER_TENANT}"),

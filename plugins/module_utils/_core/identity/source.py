@@ -202,6 +202,8 @@ class TokenSource:
             return token
         if not token.claims or _BLANK.search(token.value):
             raise _unusable(token, "access_token is not a readable token.", "Give the token itself, without the word Bearer.")
+        if not token.claims.get("tid"):
+            raise _unusable(token, "access_token does not say which tenant it is for.", "Give a token that Entra ID issued.")
         if grant.expires_in <= 0:
             raise _unusable(token, "access_token has expired.", "Get a new one, or give a credential instead, which renews it.")
         if not same_audience(str(token.claims.get("aud", "")), request.resource):
