@@ -87,6 +87,7 @@ options:
       - Seconds to wait, after a consent or a grant, until the token carries O(required_roles).
     type: float
     default: 0
+    aliases: [until_roles]
   force_refresh:
     description:
       - Whether to ask for a new token although there is a good one in the cache.

@@ -102,7 +102,7 @@ class OperationLookup(LookupBase):  # type: ignore[misc]
         }
         _refuse_secrets_that_are_no_text({**values, **given}, self._load_name)
         self.set_options(var_options=values, direct=given)
-        unknown = sorted(set(given) - set(self.get_options()))
+        unknown = sorted(set(given) - set(self.get_options()) - self._aliases())
         if unknown:
             raise AnsibleLookupError(f"{self._load_name}: unknown options: {', '.join(unknown)}.")
         options = {name: plain(value) for name, value in self.get_options().items() if value is not None and name != "_terms"}
@@ -112,6 +112,10 @@ class OperationLookup(LookupBase):  # type: ignore[misc]
             if name in options and self._origin(name, values, given).startswith("env"):
                 del options[name]
         return {**environment_options(options, names, os.environ), **options}
+
+    def _aliases(self) -> set[str]:
+        definitions = C.config.get_configuration_definitions("lookup", self._load_name)
+        return {alias for definition in definitions.values() for alias in definition.get("aliases") or ()}
 
     def _origin(self, name: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         _value, origin = C.config.get_config_value_and_origin(
