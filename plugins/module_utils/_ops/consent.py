@@ -72,9 +72,13 @@ def run(task: Task) -> Outcome:
     session = open_session(task)
     client = session.graph()
     bring = _absent if params["state"] == "absent" else _present
-    outcome = bring(task, client, app_id, requested)
-    if outcome.changed and not task.check_mode:
-        session.tokens.purge(client.tenant_id)  # tokens in the cache carry the roles that were granted before
+    outcome: Outcome | None = None
+    try:
+        outcome = bring(task, client, app_id, requested)
+    finally:
+        # Tokens in the cache carry the roles of before; after a fault too, since some grants may have been made until then.
+        if not task.check_mode and (outcome is None or outcome.changed):
+            session.tokens.purge(client.tenant_id)
     return outcome
 
 

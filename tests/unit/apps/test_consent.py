@@ -36,6 +36,7 @@ from unit.apps.exchange import (
     TENANT,
     Exchange,
     Played,
+    StubTokens,
     app,
     created,
     declares,
@@ -302,6 +303,20 @@ def test_a_caller_without_the_right_permission_is_told_so(run: Play) -> None:
         run(CATALOG_MTP, FOUND, Exchange(HELD, page()), Exchange(GIVE, denied, body(INCIDENT_READ)), **NAMED)
     for piece in (TENANT, READ, "may not do this", "Next step"):
         assert piece in str(caught.value)
+
+
+def test_tokens_are_forgotten_also_where_a_fault_ends_the_granting_half_way(run: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[str] = []
+
+    def purge(_self: StubTokens, tenant_id: str) -> int:
+        forgotten.append(tenant_id)
+        return 1
+
+    monkeypatch.setattr(StubTokens, "purge", purge)
+    denied = Exchange(GIVE, refused(403, "Authorization_RequestDenied", "Insufficient privileges."), body(INCIDENT_READWRITE))
+    with pytest.raises(PermissionDenied):
+        run(CATALOG_MTP, FOUND, Exchange(HELD, page()), give(INCIDENT_READ), denied, app_id=APP_ID, permissions=[READ, READWRITE])
+    assert forgotten == [TENANT]
 
 
 @pytest.mark.parametrize(
