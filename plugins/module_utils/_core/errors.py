@@ -24,10 +24,15 @@ _SECRET_SHAPES = re.compile(
     r"|(?i:(client_secret|client_assertion|access_token|refresh_token|id_token|secretText|password|code)(\"?\s*[=:]\s*\"?))[^\s\"&,}]+"
     r"|(?i:(bearer)(\s+))[A-Za-z0-9._~+/=-]{8,}"
 )
+# What no terminal should be sent and no UTF-8 file can hold: control characters other than tab and line ends, half surrogate pairs.
+_UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def redact(text: str) -> str:
-    """Return `text` with tokens and the values of secret-bearing parameters replaced by asterisks."""
+    """Return `text` as it may be shown: with asterisks for tokens and the values of secret-bearing parameters, and nothing unprintable.
+
+    A token that was given is written by whoever made it, and so are the names of its roles, which a message repeats.
+    """
 
     def _mask(match: re.Match[str]) -> str:
         if match.group(1):
@@ -36,7 +41,7 @@ def redact(text: str) -> str:
             return f"{match.group(3)}{match.group(4)}********"
         return "********"
 
-    return _SECRET_SHAPES.sub(_mask, text)
+    return _SECRET_SHAPES.sub(_mask, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def excerpt(text: str, *, limit: int = 300) -> str:

@@ -183,6 +183,15 @@ def test_a_broken_contract_fails_with_all_checks_and_the_next_step(run: Runner) 
     assert TENANT in result["msg"]
 
 
+def test_what_a_token_says_of_itself_does_not_reach_the_terminal_as_it_is(run: Runner) -> None:
+    given = tokens.token(claims(aud=GRAPH, roles=["\x1b]0;owned\x07", "\x9b31m", "A"]))
+    options = {"access_token": given, "client_secret": None, "client_id": None}
+    done = run(token.OPERATION, KEYS, allowed_roles=["A"], **options)
+    assert "]0;owned" in done.result["msg"]
+    assert done.result["msg"].isprintable()
+    assert done.result["error"]["message"].isprintable()
+
+
 def test_with_fail_on_never_a_broken_contract_is_a_finding(run: Runner) -> None:
     done = run(token.OPERATION, graph(), required_roles=["SecurityIncident.Read.All"], fail_on="never")
     assert done.outcome is not None
