@@ -12,6 +12,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,8 @@ def bad_certificates(folder: Path) -> dict[str, tuple[Certificate, str]]:
     return {
         "missing": (Certificate(str(folder / "nowhere.pem")), "cannot be read: no such file"),
         "a directory": (Certificate(str(unreadable)), "cannot be read: is a directory"),
+        "a zero byte in the name": (Certificate("app\0.pem"), "client_certificate_path has a name that no file can have"),
+        "a name that is no text": (Certificate(good, key_path="app\ud800.key"), "client_private_key_path has a name that no file can have"),
         "empty": (Certificate(put("empty.pem", b" \n")), "is empty"),
         "far too large": (Certificate(put("large.pem", b"A" * (1024 * 1024 + 1))), "too large"),
         "neither PEM nor PFX": (Certificate(put("noise.pfx", b"hello world")), "neither a PEM nor a PFX"),
@@ -378,6 +381,10 @@ def bad_certificates(folder: Path) -> dict[str, tuple[Certificate, str]]:
         "encrypted key without password": (Certificate(put("ek.pem", pem(leaf), pem(key, password=b"x"))), "is encrypted, and no password"),
         "encrypted key, wrong password": (
             Certificate(put("ek2.pem", pem(leaf), pem(key, password=b"x")), password="y"),
+            "password does not open the private key",
+        ),
+        "encrypted key, password in another encoding": (
+            Certificate(put("ek3.pem", pem(leaf), pem(key, password=b"x")), password="\udce9"),
             "password does not open the private key",
         ),
         "encrypted PFX without password": (Certificate(put("e.pfx", pfx(key, leaf, password=b"x"))), "PFX file .* is encrypted"),
@@ -510,11 +517,24 @@ def test_a_command_that_fails_is_reported_without_its_output(tmp_path: Path, bod
     assert session.requests == []
 
 
-@pytest.mark.parametrize("argv", [(), (" ",), ("/nowhere/sign",), ("echo --token=s3cr3t",)])
+@pytest.mark.parametrize("argv", [(), (" ",), ("/nowhere/sign",), ("echo hello",), ("cat", "a\0b"), ("cat", "\ud800")])
 def test_a_command_that_cannot_be_run_is_refused_offline(argv: tuple[str, ...]) -> None:
     with pytest.raises(CredentialError, match="client_assertion_command") as caught:
         AssertionCommand(argv).validate()
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: AssertionFile(f"/{text}"),
+        lambda text: FederatedToken(f"/{text}"),
+        lambda text: AssertionCommand(("cat", text)),
+        ReadyToken,
+    ],
+)
+def test_a_text_of_the_environment_in_another_encoding_still_names_a_credential(make: Callable[[str], Any]) -> None:
+    assert make("caf\udce9").fingerprint != make("cafe").fingerprint
 
 
 def test_a_command_that_vanished_is_a_clear_sentence(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class AzureCli:
             state = str(os.stat(os.path.join(directory, "azureProfile.json")).st_mtime_ns)
         except OSError:
             state = "none"
-        return fingerprint(self.kind, directory.encode(), state.encode())
+        return fingerprint(self.kind, os.fsencode(directory), state.encode())
 
     @property
     def material(self) -> None:

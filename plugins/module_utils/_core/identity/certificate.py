@@ -129,7 +129,7 @@ def _state(path: str | None) -> tuple[int, int] | None:
     """Return what changes when a file does, so that a renewed certificate is noticed."""
     try:
         found = os.stat(os.path.expanduser(path)) if path else None
-    except OSError:
+    except (OSError, ValueError):
         return None
     return (found.st_mtime_ns, found.st_size) if found else None
 
@@ -139,7 +139,8 @@ def _load(path: str, key_path: str | None, password: str | None, *_states: objec
     """Read and check key and certificates."""
     require_libraries()
     content = read_credential_file(path, option=_OPTION)
-    secret = password.encode() if password else None
+    # What is no text, such as a variable of the environment in another encoding, opens nothing; it is not to stop here.
+    secret = password.encode(errors="surrogatepass") if password else None
     if b"-----BEGIN" in content:
         certificates = _pem_certificates(content, path)
         key_content = read_credential_file(key_path, option=_KEY_OPTION) if key_path else content

@@ -37,7 +37,7 @@ class AssertionFile:
     @property
     def fingerprint(self) -> str:
         """Names the file: the assertion in it changes all the time."""
-        return fingerprint(self.kind, b"file", os.path.abspath(os.path.expanduser(self.path)).encode())
+        return fingerprint(self.kind, b"file", os.fsencode(os.path.abspath(os.path.expanduser(self.path))))
 
     @property
     def material(self) -> None:
@@ -69,7 +69,7 @@ class AssertionCommand:
     @property
     def fingerprint(self) -> str:
         """Names the command with its arguments."""
-        return fingerprint(self.kind, b"command", *(argument.encode() for argument in self.argv))
+        return fingerprint(self.kind, b"command", *(os.fsencode(argument) for argument in self.argv))
 
     @property
     def material(self) -> None:
@@ -80,6 +80,8 @@ class AssertionCommand:
         """Check that there is such a command; it is not run, since that may cost a signature in a vault."""
         if not self.argv or not self.argv[0].strip():
             raise unusable("client_assertion_command is empty.", "Give the command as a list: the program, then its arguments.")
+        if not all(_can_be_passed(argument) for argument in self.argv):
+            raise unusable("client_assertion_command holds a character that no command line can hold.", "Check its arguments.")
         if shutil.which(os.path.expanduser(self.argv[0])) is None:
             # Where the command was given as one text, its arguments are in it, and secrets may be in those.
             raise unusable(
@@ -120,3 +122,11 @@ class AssertionCommand:
                 "Run it by hand to see why.",
             )
         return checked_assertion(done.stdout, origin=origin, now=self.now)
+
+
+def _can_be_passed(argument: str) -> bool:
+    """Whether a program can be given the argument: it has no zero byte and can be encoded."""
+    try:
+        return b"\0" not in os.fsencode(argument)
+    except UnicodeEncodeError:
+        return False

@@ -29,7 +29,7 @@ class FederatedToken:
     @property
     def fingerprint(self) -> str:
         """Names the file: the token in it changes all the time."""
-        return fingerprint(self.kind, os.path.abspath(os.path.expanduser(self.path)).encode())
+        return fingerprint(self.kind, os.fsencode(os.path.abspath(os.path.expanduser(self.path))))
 
     @property
     def material(self) -> None:

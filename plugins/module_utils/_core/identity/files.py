@@ -24,6 +24,8 @@ def read_credential_file(path: str, *, option: str) -> bytes:
             content = file.read(_LARGEST_FILE + 1)
     except OSError as exc:
         raise unusable(f"The file '{path}' of {option} cannot be read: {(exc.strerror or str(exc)).lower()}.", f"Check {option}.") from exc
+    except ValueError as exc:
+        raise unusable(f"The file of {option} has a name that no file can have.", f"Check {option}.") from exc
     if not content.strip():
         raise unusable(f"The file '{path}' of {option} is empty.", f"Check what writes it, and {option}.")
     if len(content) > _LARGEST_FILE:

@@ -33,7 +33,7 @@ class ReadyToken:
     @property
     def fingerprint(self) -> str:
         """A one-way function of the token."""
-        return fingerprint(self.kind, self.token.encode())
+        return fingerprint(self.kind, self.token.encode(errors="surrogatepass"))
 
     @property
     def material(self) -> bytes | None:
