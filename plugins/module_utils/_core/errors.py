@@ -25,7 +25,7 @@ _SECRET_SHAPES = re.compile(
     r"|(?i:(bearer)(\s+))[A-Za-z0-9._~+/=-]{8,}"
 )
 # What no terminal should be sent and no UTF-8 file can hold: control characters other than tab and line ends, half surrogate pairs.
-_UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def redact(text: str) -> str:
@@ -41,7 +41,7 @@ def redact(text: str) -> str:
             return f"{match.group(3)}{match.group(4)}********"
         return "********"
 
-    return _SECRET_SHAPES.sub(_mask, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
+    return _SECRET_SHAPES.sub(_mask, UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def excerpt(text: str, *, limit: int = 300) -> str:

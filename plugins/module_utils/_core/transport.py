@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from ._libraries import requests
 from .breaker import Breaker
 from .budget import Pace
-from .errors import ServiceError, Throttled, TransportError, excerpt
+from .errors import UNPRINTABLE, ServiceError, Throttled, TransportError, excerpt
 from .wire import Wire, is_readable
 
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
@@ -46,7 +46,6 @@ _UNPRINTABLE_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|00[01789])|\\b|\\f")
 # DEL and the C1 control characters, which JSON lets stand as they are, in UTF-8.
 _C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
 _DECODER = json.JSONDecoder(parse_constant=str)
-_UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _without_unprintable(value: Any) -> Any:
     A service passes on what an attacker wrote into the title of an alert; one such text must not stop a report.
     """
     if isinstance(value, str):
-        return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
         return [_without_unprintable(item) for item in value]
     if isinstance(value, dict):
