@@ -100,6 +100,10 @@ def _check(options: Mapping[str, Any], operation: Operation, module: str) -> Non
             f"options holds {' and '.join(named)}, but the tenants are those of the hosts.",
             next_step=f"Set {BY_NAME['tenant_id'].variable} for each host, and name the hosts in hosts.",
         )
+    if options.get("return_tenants", "all") != "all":
+        raise OptionError(
+            "return_tenants leaves tenants out, but each host gets what became of its own.", next_step="Leave out return_tenants."
+        )
     credentials = options.get("credentials") or []
     if not isinstance(credentials, list) or not all(isinstance(entry, Mapping) and entry.get("name") for entry in credentials):
         raise OptionError("credentials must be a list of dictionaries, each with a name.", next_step="Correct credentials.")

@@ -565,11 +565,23 @@ def refused_secrets(params: Mapping[str, Any]) -> set[str]:
     return {value for value in values if 0 < len(value) < SHORTEST_SECRET}
 
 
+# So many entries of `tenants` are shown among the options of a task.
+_MOST_SHOWN = 100
+
+
 def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as a result may show them before secrets are masked: without those of `refused_secrets()`."""
+    """Return the options as a result may show them before secrets are masked: without those of `refused_secrets()`.
+
+    Of a long list of tenants the beginning is shown. Ansible keeps a result several times over, and a task says in `tenants` anyway
+    what became of each.
+    """
+    shown = dict(params)
+    tenants = shown.get("tenants")
+    if isinstance(tenants, list) and len(tenants) > _MOST_SHOWN:
+        shown["tenants"] = [*tenants[:_MOST_SHOWN], f"and {len(tenants) - _MOST_SHOWN} more"]
     if not refused_secrets(params):
-        return dict(params)
-    shown = copy.deepcopy(dict(params))
+        return shown
+    shown = copy.deepcopy(shown)
     for entry in _credential_entries(shown):
         if entry.get("client_secret"):
             entry["client_secret"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # noqa: S105 - Ansible's own word for it

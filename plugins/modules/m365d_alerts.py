@@ -185,6 +185,15 @@ options:
       - With a file for each tenant, the tenants that failed in a run that ended can be read so, too.
     type: bool
     default: false
+  return_tenants:
+    description:
+      - Which of O(tenants) the result lists, where O(dest) holds what was read. Ansible keeps each result several times over, so that those
+        of many thousand tenants take more memory than reading them.
+      - V(lacking) leaves out the tenants of which everything was read. RV(summary), the sums and RV(complete) are of all tenants in any
+        case.
+    type: str
+    choices: [all, lacking]
+    default: all
 notes:
   - Instants are text in one form with seven fractional digits, the precision of the services, so that they sort and compare as text, for
     example V(2026-01-31T12:00:00.0000000Z). The filter P(ansible.builtin.to_datetime#filter) reads the first 19 characters with
@@ -293,6 +302,7 @@ tenants:
   description:
     - What became of each of O(tenants), in their order. An entry holds the values below that belong to one tenant, and these.
     - A tenant that is not V(ok) has no counts, lists or claims; C(error) says why.
+    - With O(return_tenants=lacking), only those that are not V(ok), not complete, or did not know an id.
   type: list
   elements: dict
   returned: when O(tenants) is given
@@ -337,6 +347,7 @@ tenants:
 summary:
   description:
     - How many of O(tenants) are V(ok), V(failed) and V(unknown), their V(total), and the V(seconds) of the whole task.
+    - With O(return_tenants=lacking), also how many of them are V(listed) in RV(tenants).
   type: dict
   returned: when O(tenants) is given
   sample:

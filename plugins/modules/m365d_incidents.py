@@ -183,6 +183,15 @@ options:
       - With a file for each tenant, the tenants that failed in a run that ended can be read so, too.
     type: bool
     default: false
+  return_tenants:
+    description:
+      - Which of O(tenants) the result lists, where O(dest) holds what was read. Ansible keeps each result several times over, so that those
+        of many thousand tenants take more memory than reading them.
+      - V(lacking) leaves out the tenants of which everything was read. RV(summary), the sums and RV(complete) are of all tenants in any
+        case.
+    type: str
+    choices: [all, lacking]
+    default: all
   cursor:
     description:
       - Read incrementally. What was delivered before is left out, and each version of an incident (its id and last update) is
@@ -324,6 +333,17 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
+- name: Ten thousand customers in one file; the result lists those alone that somebody should look at
+  m365d.partner.m365d_incidents:
+    tenants: "{{ groups['customers'] | map('extract', hostvars, 'm365d_tenant_id') }}"
+    updated_since: 24h
+    dest: /srv/reports/incidents.ndjson
+    force: true
+    return_tenants: lacking
+    max_failed: 10%
+  delegate_to: localhost
+  run_once: true
+
 - name: Stop where something may be missing
   ansible.builtin.assert:
     that: open_incidents.complete
@@ -335,6 +355,7 @@ tenants:
   description:
     - What became of each of O(tenants), in their order. An entry holds the values below that belong to one tenant, and these.
     - A tenant that is not V(ok) has no counts, lists or claims; C(error) says why.
+    - With O(return_tenants=lacking), only those that are not V(ok), not complete, or did not know an id.
   type: list
   elements: dict
   returned: when O(tenants) is given
@@ -379,6 +400,7 @@ tenants:
 summary:
   description:
     - How many of O(tenants) are V(ok), V(failed) and V(unknown), their V(total), and the V(seconds) of the whole task.
+    - With O(return_tenants=lacking), also how many of them are V(listed) in RV(tenants).
   type: dict
   returned: when O(tenants) is given
   sample:

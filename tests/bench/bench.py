@@ -7,7 +7,8 @@
 
 Environment: BENCH_TENANTS (default 1000), BENCH_ROUNDS (default 3), BENCH_SLOW_ROUNDS (rounds that the two slow runs, c and d,
 take part in; default all), BENCH_ONLY (letters of the runs to take part, default all), BENCH_FORKS (default 4),
-BENCH_SCALING=0 leaves out the runs with 1/10 and 10 times as many tenants. Leaves build/bench/results.json, report.md and
+BENCH_SCALING=0 leaves out the runs with 1/10 and 10 times as many tenants, BENCH_RETURN_TENANTS=all makes them with a result that
+lists all tenants. Leaves build/bench/results.json, report.md and
 plot.svg.
 """
 
@@ -255,10 +256,12 @@ def _check_lines(path: Path, wanted: int) -> None:
 def scale(tenants: int) -> dict[int, Measured]:
     """Run the fleet task with a file as its destination for a tenth, for all and for ten times the tenants, 100 incidents each."""
     found = {}
+    returned = os.environ.get("BENCH_RETURN_TENANTS") or "lacking"
     with cloud("scaling", tenants=10 * tenants, incidents=100) as here:
         for count in (max(1, tenants // 10), tenants, 10 * tenants):
             dest = OUTPUT / f"incidents-{count}.ndjson"
-            found[count] = measure(playbook("fleet", here.fleet(count), dest=str(dest)), environment(here), here)
+            command = playbook("fleet", here.fleet(count), dest=str(dest), return_tenants=returned)
+            found[count] = measure(command, environment(here), here)
             _check_lines(dest, 100 * count)
             dest.unlink()
             print(f"{count:6d} tenants x 100 incidents: {_line(found[count])}", flush=True)

@@ -224,6 +224,7 @@ def test_a_limit_is_followed_and_hosts_that_were_not_read_can_be_failed(quiet_an
         ("module: m365d_incidents\n    options: {shard: 5}", "shard must be i/n"),
         ("module: m365d_incidents\n    options: {credentials: [nonsense]}", "credentials must be a list"),
         ("module: m365d_incidents\n    options: {credentials: [{client_id: x}]}", "credentials must be a list"),
+        ("module: m365d_incidents\n    options: {return_tenants: lacking, dest: x.ndjson}", "Leave out return_tenants"),
     ],
 )
 def test_bad_input_for_hosts_is_a_sentence(quiet_ansible: Ansible, cloud: Emulator, arguments: str, words: str) -> None:

@@ -227,6 +227,16 @@ def test_doubles_are_read_once_and_said_and_no_tenants_are_no_fault(quiet_ansibl
     assert cloud.requests() == []
 
 
+def test_a_result_may_list_those_alone_that_somebody_should_look_at(quiet_ansible: Ansible, cloud: Emulator, tmp_path: Path) -> None:
+    fleet = Fleet(quiet_ansible, cloud, tmp_path / "lacking.ndjson")
+    nobody = "99999999-9999-4999-8999-000000000009"
+    result = fleet.run(tenants=[TENANTS[0], nobody, TENANTS[1]], return_tenants="lacking", max_age="7d", max_failed="1")
+    assert [(entry["tenant_id"], entry["outcome"]) for entry in result["tenants"]] == [(nobody, "failed")]
+    assert {**result["summary"], "seconds": 0} == {"total": 3, "ok": 2, "failed": 1, "unknown": 0, "seconds": 0, "listed": 1}
+    assert sorted(result["cursor"]) == sorted(TENANTS[:2]) == sorted(fleet.read_tenants())
+    assert result["count"] == len(fleet.dest.read_text(encoding="utf-8").splitlines()) > 0
+
+
 def test_tenants_of_several_clouds_and_services_are_read_in_one_task(quiet_ansible: Ansible, cloud: Emulator, tmp_path: Path) -> None:
     fleet = Fleet(quiet_ansible, cloud, tmp_path / "mixed.ndjson")
     tenants = [TENANTS[0], {"tenant_id": TENANTS[1], "api": "defender"}, {"tenant_id": TENANTS[2], "cloud": "gcc"}, TENANTS[3]]

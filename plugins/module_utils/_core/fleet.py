@@ -234,15 +234,16 @@ class _Fleet(Generic[T, R]):
             error = _defect(exc)
         finally:
             self.places.leave()
-        self._spent[index] = self._spent.get(index, 0.0) + self.clock() - begun
+        spent = self._spent.pop(index, 0.0) + self.clock() - begun
         with self._lock:
             if error is not None and error.scope == "credential":
                 self._refused.setdefault(self.credential_of(tenant), error)
             due = self._second_chance(tenant, error) if attempt == 1 else None
             if due is not None:
+                self._spent[index] = spent
                 again.append((due, index, tenant))
                 return
-            self.on_finding(Finding(index, tenant, _state_of(error, tried), value, error, self._spent[index], tried))
+            self.on_finding(Finding(index, tenant, _state_of(error, tried), value, error, spent, tried))
 
     def _second_chance(self, tenant: T, error: PartnerError | None) -> float | None:
         """Return when a tenant may be tried again, or None where that makes no sense or would be too late.

@@ -2,12 +2,14 @@
 # Simplified BSD License (see LICENSES/BSD-2-Clause.txt or https://opensource.org/licenses/BSD-2-Clause)
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""One result out of the results of a fleet's parts, or the reason why they are not the whole."""
+"""The parts of a fleet: which tenants belong to one, and one result out of the results of all, or the reason why they are not the whole."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import OptionError
@@ -17,6 +19,18 @@ _OF_ONE_PART = frozenset(
     {"shard", "tenants", "hosts", "summary", "complete", "cursor", "msg", "failed", "changed", "dest", "size", "checksum"}
     | {"warnings", "deprecations", "invocation", "diff", "exception", "stdout", "stdout_lines"}
 )
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The part `number` of `parts` of a fleet."""
+
+    number: int
+    parts: int
+
+    def holds(self, tenant: str) -> bool:
+        """Tell whether a tenant belongs to this part. That depends on its GUID alone; where none could be found, on its domain."""
+        return int.from_bytes(hashlib.sha256(tenant.lower().encode()).digest()[:8], "big") % self.parts == self.number - 1
 
 
 def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -43,6 +57,7 @@ def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         merged.update(_cursor(parts))
     for part in parts:
         _check_summary(part)
+    listed = {"listed": len(merged["tenants"])} if any("listed" in part["shard"] for part in parts) else {}
     dests = [part["dest"] for part in parts if part.get("dest")]
     summaries = [part["summary"] for part in parts]
     return {
@@ -50,7 +65,8 @@ def merge_shards(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "summary": {
             name: (max if name == "seconds" else sum)(summary.get(name, 0) for summary in summaries)
             for name in dict.fromkeys(name for summary in summaries for name in summary)
-        },
+        }
+        | listed,
         "complete": all(part.get("complete") is True for part in parts),
         "failed": any(part.get("failed") is True for part in parts),
         "messages": [part["msg"] for part in parts if part.get("msg") and (part.get("tenants") or part.get("hosts"))],
@@ -86,6 +102,10 @@ def _is_whole(part: Mapping[str, Any], shard: Mapping[str, Any]) -> bool:
         return False
     if "hosts" in part:
         return isinstance(part["hosts"], Mapping) and all(isinstance(entry, Mapping) for entry in part["hosts"].values())
+    listed = shard.get("listed", [])
+    known = {tuple(group) for group in groups}
+    if not isinstance(listed, list) or not all(isinstance(group, list) and tuple(group) in known for group in listed):
+        return False
     entries = part.get("tenants")
     return isinstance(entries, list) and all(isinstance(entry, Mapping) and isinstance(entry.get("tenant_id"), str) for entry in entries)
 
@@ -129,11 +149,14 @@ def _check_summary(part: Mapping[str, Any]) -> None:
     """
     entries = list(part["hosts"].values()) if "hosts" in part else part["tenants"]
     outcomes = Counter(str(entry.get("outcome")) for entry in entries)
-    counted = {"total": len(entries), **{state: outcomes[state] for state in ("ok", "failed", "unknown")}}
+    # Those that are not listed (`return_tenants`) are all ok.
+    total = len(part["shard"]["positions"]) if "listed" in part["shard"] else len(entries)
+    outcomes["ok"] += total - len(entries)
+    counted = {"total": total, **{state: outcomes[state] for state in ("ok", "failed", "unknown")}}
     said = {name: part["summary"].get(name) for name in counted}
     seconds = part["summary"].get("seconds", 0)
     is_complete = part.get("complete") is True
-    if said != counted or not isinstance(seconds, (int, float)) or (is_complete and counted["ok"] < len(entries)):
+    if said != counted or not isinstance(seconds, (int, float)) or (is_complete and counted["ok"] < total):
         raise OptionError(
             f"Part {part['shard']['number']} contradicts itself: its summary does not count the outcomes that it holds.",
             next_step="Give its whole result as it was returned, or read it again.",
@@ -143,7 +166,7 @@ def _check_summary(part: Mapping[str, Any]) -> None:
 def _tenants(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return the tenants of all parts in the order of the list that all were given."""
     for part in parts:
-        if len(part["tenants"]) != len(part["shard"]["positions"]):
+        if len(part["tenants"]) != len(_listed(part)):
             raise OptionError(
                 f"Part {part['shard']['number']} does not hold the result of each tenant that it read.",
                 next_step="Give its whole result, or read it again.",
@@ -154,8 +177,14 @@ def _tenants(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
         raise OptionError(
             f"Tenants are in more than one part: {', '.join(doubled[:10])}.", next_step="Read all parts again, with the same tenants."
         )
-    placed = [(min(group), entry) for part in parts for group, entry in zip(part["shard"]["positions"], part["tenants"], strict=True)]
+    placed = [(min(group), entry) for part in parts for group, entry in zip(_listed(part), part["tenants"], strict=True)]
     return [entry for _position, entry in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _listed(part: Mapping[str, Any]) -> Sequence[Sequence[int]]:
+    """Return where the tenants stand that a part lists: all of them, unless it was told to leave some out."""
+    positions: Sequence[Sequence[int]] = part["shard"].get("listed", part["shard"]["positions"])
+    return positions
 
 
 def _hosts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -177,7 +206,15 @@ def _cursor(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         cursors.update({name: entry for name, entry in part["cursor"].items() if name not in cursors})
     for part in parts:
         own = {str(entry["tenant_id"]).lower() for entry in part["tenants"]}
-        cursors.update({name: entry for name, entry in part["cursor"].items() if str(name).lower() in own})
+        # Those that are not listed are known by what makes a tenant one of this part.
+        shard = Shard(part["shard"]["number"], part["shard"]["parts"]) if "listed" in part["shard"] else None
+        cursors.update(
+            {
+                name: entry
+                for name, entry in part["cursor"].items()
+                if str(name).lower() in own or (shard is not None and shard.holds(str(name)))
+            }
+        )
     return {"cursor": cursors}
 
 

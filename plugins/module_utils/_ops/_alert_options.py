@@ -44,6 +44,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest_format": {"type": "str", "choices": list(FORMATS)},
     "force": {"type": "bool", "default": False},
     "resume": {"type": "bool", "default": False},
+    "return_tenants": {"type": "str", "choices": ["all", "lacking"], "default": "all"},
 }
 
 

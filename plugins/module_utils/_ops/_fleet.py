@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -25,6 +26,7 @@ from .._core.breaker import RECOVERY_SECONDS, Breaker
 from .._core.budget import Budgets
 from .._core.errors import OptionError, PartnerError
 from .._core.fleet import Finding, Places, run_fleet
+from .._core.shards import Shard
 from .._core.tenants import TenantInfo, detect_cloud, resolve_tenant
 from .._core.transport import Transport
 from ._progress import Progress
@@ -37,6 +39,11 @@ ENTRY_OPTIONS = frozenset(
     option.name for option in OPTIONS if option.group in ("connection", "api") and option.name not in ("timeout", "deadline")
 )
 _MOST_CONCURRENCY = 256
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+# What sums and cursors are made of: all that is kept of a tenant that will not be in the result.
+_SUMMED = frozenset({"tenant_id", "outcome", "complete", "count", "by_severity", "cursor"})
+# So many members of a tenant's result are looked for in those of the others.
+_SHORT = 5
 _PERCENT = re.compile(r"(\d{1,3})\s*%")
 
 # Adds up what the tenants' results say; gets the results of those that are ok.
@@ -44,6 +51,11 @@ Totals = Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]]
 
 # Finds the tenant that a domain belongs to, with the options that concern it.
 Locate = Callable[[str, Mapping[str, Any], Transport], TenantInfo]
+
+
+def is_lacking(result: Mapping[str, Any]) -> bool:
+    """Tell whether somebody should look at what became of a tenant: not all of it was read, or it does not know what was asked for."""
+    return result["outcome"] != "ok" or result.get("complete") is False or bool(result.get("not_found"))
 
 
 def no_totals(_results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -92,18 +104,6 @@ class _Entry:
     known: TenantInfo | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
-class Shard:
-    """The part `number` of `parts` of a fleet."""
-
-    number: int
-    parts: int
-
-    def holds(self, tenant: str) -> bool:
-        """Tell whether a tenant belongs to this part. That depends on its GUID alone; where none could be found, on its domain."""
-        return int.from_bytes(hashlib.sha256(tenant.lower().encode()).digest()[:8], "big") % self.parts == self.number - 1
-
-
 def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals, locate: Locate) -> Outcome:
     """Run `single` for each tenant and return all outcomes, those of failed tenants included."""
     params = task.params
@@ -146,7 +146,10 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
     entries = []
     for position, given in enumerate(params["tenants"]):
         said = {"tenant_id": given} if not isinstance(given, Mapping) else dict(given)
-        tenant = requested_tenant({**params, "tenant_id": said.pop("tenant_id", None)})
+        asked = said.pop("tenant_id", None)
+        tenant = requested_tenant({**params, "tenant_id": asked})
+        # One text in memory, where it is written in the options as it is in the result.
+        tenant = asked if type(asked) is str and asked == tenant else tenant
         credential = said.pop("credential", None)
         credential = None if credential is None else str(credential)
         if credential is not None and credential not in credentials:
@@ -162,7 +165,8 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
                 tenant_id=tenant,
                 next_step=f"An entry may hold tenant_id, credential, {', '.join(sorted(ENTRY_OPTIONS))}.",
             )
-        entries.append(_Entry(tenant, typed_entry(said, tenant), credential, requested=(tenant,), positions=(position,)))
+        options = typed_entry(said, tenant) if said else _NO_OPTIONS
+        entries.append(_Entry(tenant, options, credential, requested=(tenant,), positions=(position,)))
     return entries
 
 
@@ -255,6 +259,7 @@ class _Fleet:
         self._findings: dict[int, _Found] = {}
         self._warned = threading.Lock()
         self._doubles: set[str] = set()
+        self._seen: dict[str, Any] = {}
         self._progress = Progress(0, None)
 
     def run(self, entries: Sequence[_Entry], shard: Shard | None) -> None:
@@ -362,12 +367,23 @@ class _Fleet:
     def _keep(self, finding: _Found) -> None:
         if finding.value is not None:
             # One dictionary for each tenant, and not a second one in the result of the fleet.
-            finding = replace(finding, value=replace(finding.value, result={**_own_result(finding), **finding.value.result}))
+            own = _own_result(finding)
+            result = {**own, **finding.value.result, "tenant_id": own["tenant_id"]}
+            if self._task.params.get("return_tenants") == "lacking" and not is_lacking(result):
+                result = {name: value for name, value in result.items() if name in _SUMMED}
+            result = {name: self._once(value) for name, value in result.items()}
+            finding = replace(finding, value=replace(finding.value, result=result))
         self._findings[finding.tenant[0]] = finding
         self._breakers.pop(finding.tenant[1].tenant, None)
         self._budgets.forget(finding.tenant[1].tenant)
         items = finding.value.result.get("count") if finding.value is not None else None
         self._progress.add(is_ok=_state(finding) == "ok", items=items if isinstance(items, int) else None)
+
+    def _once(self, value: Any) -> Any:
+        """Return what is equal to a short list or dictionary that another tenant has: windows and filters are mostly the same for all."""
+        if isinstance(value, (dict, list)) and len(value) <= _SHORT:
+            return self._seen.setdefault(repr(value), value)
+        return value
 
     def outcome(self, *, max_failed: str, totals: Totals, seconds: float, shard: dict[str, Any] | None) -> Outcome:
         """Return the outcome of the whole: each tenant's in input order, a summary, and whether too many failed."""

@@ -24,12 +24,14 @@ from .._core.guids import is_guid
 from .._core.incidents.files import IncidentFile, Written, destination_for, is_per_tenant
 from .._core.incidents.fleet_file import FilePart, FleetFile
 from .._core.incidents.journal import Entry, Journal
+from ._fleet import is_lacking, shard_of
 from ._task import Operation, Outcome, Task
 
 # What `{tenant_id}` stands for in the name of the journal.
 _ALL = "all-tenants"
 # Options of an operation that do not change what is read.
-_NOT_ABOUT = frozenset({"force", "resume", "dest"})
+_NOT_ABOUT = frozenset({"force", "resume", "dest", "return_tenants"})
+
 
 # Runs the operation for one tenant, whose data go to the part where one is given.
 Single = Callable[[Task, Optional[FilePart]], Outcome]  # noqa: UP045 (evaluated, also by Python 3.9 in tests of ansible-core)
@@ -40,6 +42,32 @@ AsFleet = Callable[[Callable[[Task], Outcome]], Operation]
 def described(written: Written) -> dict[str, Any]:
     """Return what a result says about a file."""
     return {"dest": written.path, "size": written.size, "checksum": written.checksum}
+
+
+def check_wanted(params: Mapping[str, Any]) -> None:
+    """Raise `OptionError` where tenants would be left out of a result that alone holds what was read of them."""
+    if params["return_tenants"] != "all" and params["tenants"] is not None and not params["dest"]:
+        raise OptionError(
+            f"return_tenants={params['return_tenants']} without dest would throw away what was read.",
+            next_step="Give dest, or leave out return_tenants.",
+        )
+
+
+def as_wanted(outcome: Outcome, params: Mapping[str, Any]) -> Outcome:
+    """Return the outcome of a fleet with those of its tenants that `return_tenants` asks for; whatever counts them counts all.
+
+    Ansible holds each result several times over, so that ten thousand tenants would take more memory there than reading them takes.
+    """
+    if params["return_tenants"] == "all":
+        return outcome
+    result = dict(outcome.result)
+    places = [place for place, entry in enumerate(result["tenants"]) if is_lacking(entry)]
+    result["tenants"] = [result["tenants"][place] for place in places]
+    result["summary"] = {**result["summary"], "listed": len(places)}
+    if "shard" in result:
+        positions = result["shard"]["positions"]
+        result["shard"] = {**result["shard"], "listed": [positions[place] for place in places]}
+    return replace(outcome, result=result)
 
 
 def run_with_dest(
@@ -143,6 +171,7 @@ def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal
     places: dict[str, str] = {}
     there = []
     directories: set[str] = set()
+    shard = shard_of(task.params["shard"])
     for given in task.params["tenants"]:
         tenant_id = str(given.get("tenant_id") if isinstance(given, Mapping) else given).strip().lower()
         path = destination_for(dest, tenant_id if is_guid(tenant_id) else _ALL)
@@ -155,7 +184,8 @@ def _check_own_files(task: Task, file_at: Callable[[str], IncidentFile], journal
         # By way of links, or of "..", the file of one tenant would replace that of another.
         if is_guid(tenant_id) and owners.setdefault(os.path.join(places[directory], os.path.basename(path)), tenant_id) != tenant_id:
             raise _same_file(path)
-        is_known = journal.was_begun(tenant_id) or _still_there(journal, dest, tenant_id)
+        # The files of the other parts are theirs.
+        is_known = journal.was_begun(tenant_id) or _still_there(journal, dest, tenant_id) or (shard and not shard.holds(tenant_id))
         if is_guid(tenant_id) and os.path.lexists(path) and not is_known:
             there.append(path)
     if there and not task.params["force"]:

@@ -26,7 +26,7 @@ from .._core.incidents.schema import ALERT_KEYS, Place
 from .._core.incidents.times import now_text
 from ._alert_options import ARGUMENT_SPEC, alert_query, checked_alert_ids
 from ._fleet import with_fleet
-from ._fleet_output import described, run_with_dest
+from ._fleet_output import as_wanted, check_wanted, described, run_with_dest
 from ._incident_options import TIME_OPTIONS, checked_ids
 from ._retirement import note_retirement
 from ._session import open_session
@@ -170,9 +170,11 @@ def run_all(task: Task) -> Outcome:
     params = task.params
     if params.get("tenants") is None:
         return run(task)
+    check_wanted(params)
     if not params["dest"]:
         return _FLEET.run(task)
-    return run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: file_at(params, path, sole=True), options=ARGUMENT_SPEC)
+    outcome = run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: file_at(params, path, sole=True), options=ARGUMENT_SPEC)
+    return as_wanted(outcome, params)
 
 
 OPERATION = replace(

@@ -25,7 +25,7 @@ from .._core.incidents.files import destination_for, is_per_tenant
 from .._core.incidents.fleet_file import FilePart
 from .._core.incidents.times import text_of
 from ._fleet import with_fleet
-from ._fleet_output import described, run_with_dest
+from ._fleet_output import as_wanted, check_wanted, described, run_with_dest
 from ._retirement import note_retirement
 from ._session import open_session
 from ._task import Operation, Outcome, Task
@@ -46,6 +46,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest_format": {"type": "str", "choices": list(FORMATS)},
     "force": {"type": "bool", "default": False},
     "resume": {"type": "bool", "default": False},
+    "return_tenants": {"type": "str", "choices": ["all", "lacking"], "default": "all"},
 }
 
 
@@ -189,9 +190,11 @@ def run_all(task: Task) -> Outcome:
         task = replace(task, params={**task.params, "query": _text_of_file(task.params["query_file"]), "query_file": None})
     params = task.params
     hunt_of(params, now=datetime.now(timezone.utc))
+    check_wanted(params)
     if not params["dest"]:
         return _FLEET.run(task)
-    return run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: _file_at(params, path, sole=True), options=ARGUMENT_SPEC)
+    outcome = run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: _file_at(params, path, sole=True), options=ARGUMENT_SPEC)
+    return as_wanted(outcome, params)
 
 
 _CHOICES = ("query", "query_file", "ready_query")

@@ -26,7 +26,7 @@ from .._core.incidents.redirects import follow_redirects
 from .._core.incidents.schema import Place
 from .._core.incidents.times import duration_seconds, now_text
 from ._fleet import with_fleet
-from ._fleet_output import described, run_with_dest
+from ._fleet_output import as_wanted, check_wanted, described, run_with_dest
 from ._incident_options import ARGUMENT_SPEC, TIME_OPTIONS, checked_ids, first_start, incident_query, is_incremental
 from ._retirement import note_retirement
 from ._session import open_session
@@ -226,10 +226,11 @@ def run_all(task: Task) -> Outcome:
     params = task.params
     if params.get("tenants") is None:
         return run(task)
+    check_wanted(params)
     if not params["dest"]:
         return _with_cursors(_FLEET.run(task), params)
     outcome = run_with_dest(task, run, as_fleet=_as_fleet, file_at=lambda path: file_at(params, path, sole=True), options=ARGUMENT_SPEC)
-    return _with_cursors(outcome, params)
+    return as_wanted(_with_cursors(outcome, params), params)
 
 
 def _with_cursors(outcome: Outcome, params: Mapping[str, Any]) -> Outcome:

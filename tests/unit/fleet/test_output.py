@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.file
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.fleet_file import FilePart, FleetFile
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.journal import Journal
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.schema import normalise_incident
+from ansible_collections.m365d.partner.plugins.module_utils._core.shards import merge_shards
 from ansible_collections.m365d.partner.plugins.module_utils._ops import _fleet_output
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import with_fleet
-from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet_output import run_with_dest
+from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet_output import as_wanted, check_wanted, run_with_dest
 from ansible_collections.m365d.partner.plugins.module_utils._ops._task import Operation, Outcome, Task
 from unit.incidents.support import PLACE, graph_incident
 
@@ -40,10 +41,15 @@ OWN = {
     "dest": {"type": "path"},
     "force": {"type": "bool", "default": False},
     "resume": {"type": "bool", "default": False},
+    "return_tenants": {"type": "str", "choices": ["all", "lacking"], "default": "all"},
 }
 SPEC: dict[str, dict[str, Any]] = {**shared_options("connection", "tenant", "auth", "api"), **OWN}
 SHARED = ["all.ndjson", "all.csv"]
 DESTS = [*SHARED, "{tenant_id}.ndjson"]
+
+
+def _total(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"count": sum(result["count"] for result in results)}
 
 
 class Fleet:
@@ -57,6 +63,7 @@ class Fleet:
         self.rows = 3
         self.text = ""
         self.texts: dict[str, str] = {}
+        self.more: dict[str, dict[str, Any]] = {}
 
     def run(self, *, check_mode: bool = False, **options: Any) -> Outcome:
         fleet = with_fleet(Operation(run=lambda task: self.single(task, None), argument_spec=SPEC))
@@ -64,18 +71,19 @@ class Fleet:
         checked = ArgumentSpecValidator({name: dict(spec) for name, spec in fleet.argument_spec.items()}).validate(given)
         assert not checked.error_messages
         task = Task(params=checked.validated_parameters, check_mode=check_mode)
-        return run_with_dest(
+        outcome = run_with_dest(
             task,
             self.single,
-            as_fleet=lambda single: with_fleet(Operation(run=single, argument_spec=SPEC)),
+            as_fleet=lambda single: with_fleet(Operation(run=single, argument_spec=SPEC), totals=_total),
             file_at=lambda path: row_file(path, None, force=task.params["force"], sole=True),
             options=OWN,
         )
+        return as_wanted(outcome, task.params)
 
     def single(self, task: Task, part: FilePart | None) -> Outcome:
         tenant_id = task.params["tenant_id"]
         self.seen.append(tenant_id)
-        result: dict[str, Any] = {"tenant_id": tenant_id, "count": self.rows, "cursor": {"of": tenant_id}}
+        result: dict[str, Any] = {"tenant_id": tenant_id, "count": self.rows, "cursor": {"of": tenant_id}, **self.more.get(tenant_id, {})}
         if part is not None:
             self._write(part, tenant_id)
             return Outcome(result)
@@ -117,6 +125,53 @@ def test_the_files_hold_all_that_every_tenant_has_and_nothing_else_stays(tmp_pat
     assert set(os.listdir(tmp_path)) == names
     assert {os.stat(tmp_path / name).st_mode & 0o777 for name in names} == {0o600}
     assert outcome.result["summary"]["ok"] == 5
+
+
+@pytest.mark.parametrize("dest", DESTS)
+def test_a_result_may_list_those_alone_that_somebody_should_look_at_and_still_counts_all(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.breaks = {TENANTS[1]: PartnerError("It is gone.", state="unknown_tenant")}
+    fleet.more = {TENANTS[2]: {"complete": False}, TENANTS[3]: {"not_found": ["17"]}, TENANTS[4]: {"complete": True, "not_found": []}}
+    whole = fleet.run(force=True).result
+    result = fleet.run(force=True, return_tenants="lacking").result
+    assert [entry["tenant_id"] for entry in result["tenants"]] == TENANTS[1:4]
+    assert [_timeless(entry) for entry in result["tenants"]] == [_timeless(entry) for entry in whole["tenants"][1:4]]
+    assert _timeless(result.pop("summary")) == {**_timeless(whole.pop("summary")), "listed": 3}
+    assert {**result, "tenants": ()} == {**whole, "tenants": ()}
+    assert (result["count"], result["complete"]) == (12, False)
+
+
+def _timeless(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name != "seconds"}
+
+
+def test_of_tenants_that_a_part_does_not_list_it_still_says_that_it_has_them(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.more = {TENANTS[0]: {"complete": False}}
+    parts = [fleet.run(return_tenants="lacking", shard=f"{number}/2").result for number in (1, 2)]
+    assert sorted(group for part in parts for group in part["shard"]["positions"]) == [[0], [1], [2], [3], [4]]
+    assert [group for part in parts for group in part["shard"]["listed"]] == [[0]]
+    merged = merge_shards(parts)
+    assert [entry["tenant_id"] for entry in merged["tenants"]] == TENANTS[:1]
+    assert {**merged["summary"], "seconds": 0} == {"total": 5, "ok": 5, "failed": 0, "unknown": 0, "seconds": 0, "listed": 1}
+    assert (merged["count"], merged["complete"]) == (15, False)
+
+
+def test_the_files_that_another_part_wrote_are_in_nobodys_way_and_those_of_this_part_are(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.run(shard="1/2")
+    fleet.run(shard="2/2")
+    assert fleet.content() == WHOLE
+    with pytest.raises(OptionError, match="is there already"):
+        fleet.run(shard="2/2")
+
+
+def test_nobody_is_left_out_of_a_result_that_alone_holds_what_was_read() -> None:
+    lacking = {"return_tenants": "lacking", "tenants": TENANTS, "dest": None}
+    with pytest.raises(OptionError, match="without dest would throw away"):
+        check_wanted(lacking)
+    for fine in ({"return_tenants": "all"}, {"dest": "x.ndjson"}, {"tenants": None}):
+        check_wanted({**lacking, **fine})
 
 
 @pytest.mark.parametrize("dest", DESTS)

@@ -138,3 +138,47 @@ def test_the_filter_says_the_same_and_leaves_its_input_alone() -> None:
 )
 def test_a_part_that_read_nobody_adds_nothing_and_makes_no_zero(first: Any, second: Any, whole: Any) -> None:
     assert shards._sum(first, second) == whole
+
+
+def listing(which: dict[str, Any], *positions: list[int], lacking: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """The same part, told to leave out the tenants that are at none of these positions."""
+    return {**which, "tenants": list(lacking), "shard": {**which["shard"], "listed": list(positions)}}
+
+
+def test_tenants_that_are_not_listed_count_as_what_they_are_and_those_that_are_keep_their_order() -> None:
+    late, early = {"tenant_id": "t3", "outcome": "ok", "complete": False}, {"tenant_id": "t1", "outcome": "ok", "complete": False}
+    first = listing(part(1, 2, [[0], [3], [4]], 5, complete=False), [3], lacking=(late,))
+    second = listing(part(2, 2, [[1], [2]], 5, complete=False), [1], lacking=(early,))
+    whole = merge([first, second])
+    assert whole["tenants"] == [early, late]
+    assert whole["summary"] == {"total": 5, "ok": 5, "failed": 0, "unknown": 0, "seconds": 0.2, "listed": 2}
+    assert merge([first, part(2, 2, [[1], [2]], 5)])["summary"]["listed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        (listing(SECOND, [2]), "does not hold the result of each tenant"),
+        (listing(SECOND, [2], lacking=(REFUSED,)), "contradicts itself"),
+        (listing(SECOND, [7], lacking=(REFUSED,)), "not that of a part"),
+        (listing(SECOND, [2, 1], lacking=(REFUSED,)), "not that of a part"),
+        ({**listing(SECOND), "shard": {**SECOND["shard"], "listed": 3}}, "not that of a part"),
+        ({**listing(SECOND), "summary": {**SECOND["summary"], "ok": 1}}, "contradicts itself"),
+        ({**listing(SECOND), "summary": {**SECOND["summary"], "total": 3, "ok": 3}}, "contradicts itself"),
+    ],
+)
+def test_a_part_that_lists_some_alone_must_be_as_true_as_any_other(listed: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        merge([FIRST, listed])
+
+
+def test_the_cursor_of_a_tenant_that_is_not_listed_comes_from_the_part_that_read_it() -> None:
+    tenants = [f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 9)]
+    old = {tenant: {"watermark": "old"} for tenant in tenants}
+    parts = []
+    for number in (1, 2):
+        own = [tenant for tenant in tenants if shards.Shard(number, 2).holds(tenant)]
+        fresh = {tenant: {"watermark": f"new {tenant}"} for tenant in own}
+        positions = [[tenants.index(tenant)] for tenant in own]
+        parts.append(listing(part(number, 2, positions, len(tenants), cursor={**old, **fresh})))
+    assert merge(parts)["cursor"] == {tenant: {"watermark": f"new {tenant}"} for tenant in tenants}

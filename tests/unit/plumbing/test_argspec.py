@@ -200,6 +200,14 @@ def test_all_other_secrets_stay_masked(params: dict[str, Any]) -> None:
     assert shown_options(params) == params
 
 
+def test_of_a_long_list_of_tenants_the_beginning_is_shown() -> None:
+    tenants = [f"11111111-1111-4111-8111-{number:012d}" for number in range(1, 121)]
+    assert shown_options({"tenants": tenants[:100]}) == {"tenants": tenants[:100]}
+    assert shown_options({"tenants": tenants}) == {"tenants": [*tenants[:100], "and 20 more"]}
+    assert shown_options({"tenants": tenants, "client_secret": "e"})["tenants"][-1] == "and 20 more"
+    assert len(tenants) == 120
+
+
 def test_the_documentation_fragments_say_what_the_table_says() -> None:
     tool = ROOT / "tests" / "tools" / "update_doc_fragments.py"
     done = subprocess.run([sys.executable, str(tool), "--check"], capture_output=True, text=True, check=False)

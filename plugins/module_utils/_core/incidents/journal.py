@@ -79,7 +79,11 @@ class Journal:
         self._force = force
         self._dry_run = dry_run
         self._descriptor = -1
+        # Those of the run before. What this run adds is not looked for again, and ten thousand results would stay in memory.
         self._entries: dict[str, Entry] = {}
+        self._added = 0
+        self._end = 0
+        self._names: tuple[str, ...] | None = None
         self._begun: set[str] = set()
         self._lock = threading.Lock()
 
@@ -100,7 +104,7 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._dry_run:
             return
-        if not (self._entries or self._begun) or not (self.keep or kind):
+        if not (self.count or self._begun) or not (self.keep or kind):
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
         self._close()
@@ -113,20 +117,20 @@ class Journal:
     @property
     def count(self) -> int:
         """How many tenants are done."""
-        return len(self._entries)
+        return len(self._entries) + self._added
 
     @property
     def end(self) -> int:
         """Where the data of the tenants that are done ends in the file that they share."""
-        return max((entry.end for entry in self._entries.values()), default=0)
+        return self._end
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """The columns that the tenants that are done share; None where there are none."""
-        return next((entry.names for entry in self._entries.values() if entry.names), None)
+        return self._names
 
     def find(self, tenant_id: str) -> Entry | None:
-        """Return what is known of a tenant that is done, None for any other."""
+        """Return what is known of a tenant that a run before this one has done, None for any other."""
         return self._entries.get(tenant_id)
 
     def was_begun(self, tenant_id: str) -> bool:
@@ -158,7 +162,13 @@ class Journal:
         with self._lock:
             if not self._dry_run:
                 self._append({"tenant_id": tenant_id, "end": entry.end, "names": entry.names, "result": entry.result})
-            self._entries[tenant_id] = entry
+            self._entries.pop(tenant_id, None)
+            self._added += 1
+            self._keep_place(entry)
+
+    def _keep_place(self, entry: Entry) -> None:
+        self._end = max(self._end, entry.end)
+        self._names = self._names or entry.names
 
     def _locked(self) -> int:
         """Return the journal, opened and locked."""
@@ -191,12 +201,15 @@ class Journal:
                 )
             os.ftruncate(self._descriptor, whole)
             self._entries, self._begun = entries, begun
+            for entry in entries.values():
+                self._keep_place(entry)
             return
         self.restart()
 
     def restart(self) -> None:
         """Begin anew: no tenant is done."""
         self._entries = {}
+        self._added, self._end, self._names = 0, 0, None
         self._begun = set()
         if not self._dry_run:
             os.ftruncate(self._descriptor, 0)
