@@ -49,6 +49,7 @@ WHAT = {
     "f": "hand-written asyncio script: the practical limit of one task",
     "g": "the requests by http.client in the worker: the practical limit of a loop over hosts",
     "h": "the requests by urllib3 in 16 threads, without Ansible: what the library of the fleet task costs",
+    "i": "a task that does nothing, on one host: what Ansible's start costs",
 }
 
 
@@ -218,6 +219,8 @@ def command_of(letter: str, here: Cloud) -> tuple[list[str], dict[str, str]]:
         return [sys.executable, str(BENCH / script), str(fleet), dest], environment(here)
     if letter == "e":
         return playbook("fleet", fleet, dest=dest), environment(here)
+    if letter == "i":
+        return playbook("noop", here.fleet(1)), environment(here)
     name = {"a": "noop", "b": "host_loop", "c": "host_loop", "d": "uri", "g": "host_loop_limit"}[letter]
     return playbook(name, here.inventory), environment(here, M365D_IN_PROCESS="0" if letter == "c" else "1")
 
@@ -290,6 +293,7 @@ def results_of(runs: Mapping[str, list[Measured]], scaling: Mapping[int, Measure
         "host_loop_vs_limit": ratio("b", "g"),
         "library_vs_aiohttp": ratio("h", "f"),
         "fleet_vs_library": ratio("e", "h"),
+        "fleet_vs_library_and_start": round(medians["e"] / (medians["h"] + medians["i"]), 3) if {"e", "h", "i"} <= set(medians) else None,
         "cpu_ms_per_tenant": {letter: _median(measured, "cpu") / tenants * 1000 for letter, measured in runs.items()},
         "emulator_cpu_ms_per_tenant": {letter: _median(measured, "emulator_cpu") / tenants * 1000 for letter, measured in runs.items()},
         "requests_per_tenant": {letter: _median(measured, "requests") / tenants for letter, measured in runs.items()},
@@ -354,7 +358,7 @@ def main() -> None:
     """Measure, print and keep."""
     tenants = int(os.environ.get("BENCH_TENANTS") or 1000)
     rounds = int(os.environ.get("BENCH_ROUNDS") or 3)
-    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdefgh" if letter in WHAT)
+    letters = "".join(letter for letter in os.environ.get("BENCH_ONLY") or "abcdefghi" if letter in WHAT)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     (OUTPUT / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     slow_rounds = int(os.environ.get("BENCH_SLOW_ROUNDS") or rounds)

@@ -19,6 +19,7 @@ NAMES = {
     "f": "f  asyncio script",
     "g": "g  http.client, per host",
     "h": "h  urllib3 in threads",
+    "i": "i  nothing, on one host",
 }
 _LEFT, _WIDTH, _ROW, _TOP = 230, 460, 30, 46
 

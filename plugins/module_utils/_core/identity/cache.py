@@ -11,6 +11,7 @@ one request; other keys are not held up. See `store.py` for how records lie on t
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import time
@@ -43,13 +44,13 @@ class CacheKey:
     resource: str
     credential: str
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """Name of the record; begins with the tenant's part, by which `TokenCache.purge()` finds it."""
         parts = [self.authority, self.client_id, self.tenant_id, self.resource, self.credential]
         return f"{_tenant_part(self.tenant_id)}{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]}.token"
 
-    @property
+    @functools.cached_property
     def refusal_name(self) -> str:
         """Name of the record that says that the credential was refused; the same for all tenants.
 

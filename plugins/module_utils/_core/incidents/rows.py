@@ -26,6 +26,9 @@ TEXT_LIST_COLUMNS = ("custom_tags", "system_tags", "redirected_from", "categorie
 # East Asian input writes the same signs in full width, which some spreadsheets take for them.
 _FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
 
+# Made once: `json.dumps()` with options makes one for each incident.
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+
 
 def columns(keys: tuple[str, ...] = INCIDENT_KEYS, *, raw: bool) -> tuple[str, ...]:
     """Return the names of the columns in their order.
@@ -37,7 +40,7 @@ def columns(keys: tuple[str, ...] = INCIDENT_KEYS, *, raw: bool) -> tuple[str, .
 
 def json_text(value: Any) -> str:
     """Return compact JSON in ASCII, on one line: what a service sent may hold halves of surrogate pairs, which UTF-8 cannot."""
-    return json.dumps(value, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def csv_row(incident: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
