@@ -37,11 +37,12 @@ options:
     description:
       - Roles that may be in the token. Any other breaks the contract.
       - Without it, any role is allowed. An empty list allows none.
+      - What is in O(required_roles) must be in it too. A contract that no token can satisfy is refused before anything is asked for.
     type: list
     elements: str
   forbidden_roles:
     description:
-      - Roles that must not be in the token.
+      - Roles that must not be in the token. None of O(required_roles) may be among them.
     type: list
     elements: str
   token_type:

@@ -24,7 +24,7 @@ from .._core.identity.diagnosis import settles
 from .._core.identity.keys import IssuerKeys
 from .._core.identity.token import AccessToken
 from ._fleet import with_fleet
-from ._permission_options import role_values
+from ._permission_options import refuse_contradictions, role_values
 from ._session import Session, open_session
 from ._task import Operation, Outcome, Task
 
@@ -111,11 +111,7 @@ def _check_options(params: Mapping[str, Any]) -> None:
             raise OptionError(
                 f"{name} is {params[name]:g}; it must be a number of seconds that is not negative.", next_step=f"Correct {name}."
             )
-    both = set(params["required_roles"] or ()) & set(params["forbidden_roles"] or ())
-    if both:
-        raise OptionError(
-            f"{', '.join(sorted(both))} is both required and forbidden.", next_step="Correct required_roles or forbidden_roles."
-        )
+    refuse_contradictions(params)
     if params["resource"] is not None and not params["resource"].strip():
         raise OptionError("resource is empty.", next_step="Give a name such as MicrosoftGraph, a URI or a GUID, or leave it out.")
 

@@ -301,6 +301,11 @@ def test_with_cloud_auto_a_wrong_credential_is_still_found_before_any_request(ru
         ({"clock_skew": -1.0}, "clock_skew is -1"),
         ({"wait_for_roles": -1.0}, "wait_for_roles is -1"),
         ({"required_roles": ["A", "B"], "forbidden_roles": ["B"]}, "B is both required and forbidden"),
+        ({"required_roles": ["A.Read"], "forbidden_roles": ["a.read"]}, "A.Read is both required and forbidden"),
+        ({"required_roles": ["A"], "forbidden_roles": ["MicrosoftGraph/A"]}, "A is both required and forbidden"),
+        ({"required_roles": ["A", "B", "C"], "allowed_roles": ["MicrosoftGraph/A"]}, "B, C is required but not among allowed_roles"),
+        ({"required_roles": ["A"], "allowed_roles": []}, "Add it to allowed_roles, or remove it from required_roles."),
+        ({"required_roles": ["A.Read"], "allowed_roles": ["a.read"]}, "the contract tells upper from lower case"),
         ({"required_roles": [" "]}, "required_roles holds an empty role"),
         ({"required_roles": ["MicrosoftGraph/"]}, "required_roles holds an empty role"),
         ({"allowed_roles": ["MicrosoftThreatProtection/Incident.Read.All"]}, "but the token is for MicrosoftGraph"),
@@ -312,6 +317,13 @@ def test_a_wrong_option_is_found_before_any_request(run: Runner, options: dict[s
     assert isinstance(done.error, OptionError)
     assert message in str(done.error)
     assert done.session.requests == []
+
+
+def test_a_contract_without_contradictions_is_held_against_the_token(run: Runner) -> None:
+    lists = {"required_roles": ["MicrosoftGraph/A"], "allowed_roles": ["A", "B"], "forbidden_roles": ["C"]}
+    assert run(token.OPERATION, graph("A"), **lists).result["consent_state"] == "ready"
+    # What is allowed and forbidden is forbidden; that is no contradiction.
+    assert run(token.OPERATION, **{**lists, "allowed_roles": ["A", "C"]}).result["consent_state"] == "ready"
 
 
 def test_an_audience_that_can_never_carry_the_role_is_a_warning(run: Runner) -> None:
