@@ -41,7 +41,7 @@ options:
   resource:
     description:
       - The API that the token is for, by name (V(MicrosoftGraph), V(MicrosoftThreatProtection), V(WindowsDefenderATP)), as any other
-        App ID URI, or as the client id of the API.
+        App ID URI, or as the client id of the API. It is no scope, so that it does not end in C(/.default).
       - Without it, O(api) decides.
     type: str
   required_roles:

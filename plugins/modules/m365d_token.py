@@ -22,7 +22,7 @@ options:
   resource:
     description:
       - The API that the token is for, by name (V(MicrosoftGraph), V(MicrosoftThreatProtection), V(WindowsDefenderATP)), as any other
-        App ID URI, or as the client id of the API.
+        App ID URI, or as the client id of the API. It is no scope, so that it does not end in C(/.default).
       - Without it, O(api) decides. That is V(MicrosoftGraph) for V(graph) and V(MicrosoftThreatProtection) for V(defender).
       - Each API has roles of its own. The task warns when a role is required that a token for this API can never carry.
     type: str

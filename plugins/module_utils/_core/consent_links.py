@@ -14,7 +14,6 @@ Who comes back to the redirect URI proves nothing by its parameters: `admin_cons
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import hmac
 import re
@@ -131,21 +130,6 @@ def resources_of(permissions: Sequence[Permission]) -> list[str]:
             offered = table_catalog(permission.resource_app_id).of(permission.kind)
             raise unknown_permission(permission.name, [f"{permission.resource}/{value}" for value in offered])
     return list(dict.fromkeys(permission.resource for permission in permissions))
-
-
-def check_resource(resource: str) -> None:
-    """Check that a resource is one that a scope can name: a known name, an App ID URI or an application id.
-
-    :raises OptionError: for anything else; the message suggests the nearest name.
-    """
-    if resource in RESOURCES or "://" in resource or is_guid(resource):
-        return
-    near = difflib.get_close_matches(resource, RESOURCES, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise OptionError(
-        f"Unknown resource '{resource}'.",
-        next_step=f"{hint}Known resources: {', '.join(sorted(RESOURCES))}. Any other is given by its App ID URI or application id.",
-    )
 
 
 def build_link(

@@ -15,6 +15,7 @@ from .._core.apps import check_redirect_uri
 from .._core.consent_links import ConsentLink, Form
 from .._core.errors import OptionError
 from .._core.guids import PLACEHOLDER, checked_guid
+from .._core.identity.audience import check_resource
 from .._core.permissions import parse_all
 from ._session import endpoints_of
 from ._task import Operation, Outcome, Task
@@ -41,7 +42,7 @@ def run(task: Task) -> Outcome:
         check_redirect_uri(params["redirect_uri"])
     resources = _resources(params)
     for resource in resources:
-        consent_links.check_resource(resource)
+        check_resource(resource)
     form: Form = params["form"]
     if params["form"] == "auto":
         form = consent_links.choose_form(redirect_uri=params["redirect_uri"], resources=resources)

@@ -17,7 +17,7 @@ from typing import Any
 from .._argspec import shared_options
 from .._core.clouds import API_RESOURCES
 from .._core.errors import AuthenticationError, ContractViolation, OptionError, PartnerError
-from .._core.identity.audience import impossible_roles
+from .._core.identity.audience import check_resource, impossible_roles
 from .._core.identity.consent_state import advice, state_of_verdict
 from .._core.identity.contract import Contract, TokenType, Verdict
 from .._core.identity.diagnosis import settles
@@ -112,8 +112,10 @@ def _check_options(params: Mapping[str, Any]) -> None:
                 f"{name} is {params[name]:g}; it must be a number of seconds that is not negative.", next_step=f"Correct {name}."
             )
     refuse_contradictions(params)
-    if params["resource"] is not None and not params["resource"].strip():
-        raise OptionError("resource is empty.", next_step="Give a name such as MicrosoftGraph, a URI or a GUID, or leave it out.")
+    if params["resource"] is not None:
+        if not params["resource"].strip():
+            raise OptionError("resource is empty.", next_step="Give a name such as MicrosoftGraph, a URI or a GUID, or leave it out.")
+        check_resource(params["resource"])
 
 
 def _contract(session: Session, params: Mapping[str, Any], resource: str) -> Contract:

@@ -225,6 +225,10 @@ def test_a_state_that_can_be_guessed_is_warned_about() -> None:
         ({"form": "v2_admin_consent", "resource": "MicrosoftGraph"}, "needs redirect_uri"),
         ({"form": "v2_admin_consent", "redirect_uri": "https://x.example"}, "asks for one resource"),
         ({"form": "v2_admin_consent", "redirect_uri": "https://x.example", "resource": "MicrosoftGraf"}, "Did you mean MicrosoftGraph"),
+        (
+            {"form": "v2_admin_consent", "redirect_uri": "https://x.example", "resource": "https://graph.microsoft.com/.default"},
+            "a scope and no resource",
+        ),
         ({"redirect_uri": "http://x.example"}, "cannot be a redirect URI"),
         ({"permissions": ["MicrosoftThreatProtection/Incidents.Read.All"]}, "Did you mean MicrosoftThreatProtection/Incident.Read.All"),
         ({"tenants": [CUSTOMER, OTHER], "state": STATE}, "One state for several tenants"),

@@ -144,6 +144,24 @@ def test_the_api_decides_the_resource_unless_one_is_named(run: Runner) -> None:
     assert other.result["consent_state"] == "ready"
 
 
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "00000003-0000-0000-c000-000000000000",
+        "FC780465-2017-40D4-A0C5-307022471B92",
+        "https://graph.microsoft.com/",
+        "https://securitycenter.onmicrosoft.com/windowsatpservice",
+        "api://88888888-8888-4888-8888-000000000001",
+        "urn:example:api",
+        "00000003-0000-0ff1-ce00-000000000000/contoso.sharepoint.com@contoso.com",
+    ],
+)
+def test_any_identifier_of_an_api_is_asked_for_as_it_is_written(run: Runner, resource: str) -> None:
+    done = run(token.OPERATION, issued(aud=resource), KEYS, resource=resource)
+    assert done.session.requests[0].form["scope"] == f"{resource}/.default"
+    assert done.result["audience"] == resource
+
+
 def test_the_token_itself_is_returned_on_demand_alone_and_marked_as_a_secret(run: Runner) -> None:
     done = run(token.OPERATION, graph("A"), return_token=True)
     assert done.outcome is not None
@@ -297,6 +315,13 @@ def test_with_cloud_auto_a_wrong_credential_is_still_found_before_any_request(ru
         ({"client_secret": None}, "No credential is given"),
         ({"client_id": "app"}, "client_id is not a GUID"),
         ({"resource": " "}, "resource is empty"),
+        ({"resource": "microsoftgraph"}, "Unknown resource 'microsoftgraph'. Next step: Did you mean MicrosoftGraph?"),
+        ({"resource": "graph.microsoft.com"}, "by its App ID URI (such as https://graph.microsoft.com) or application id"),
+        ({"resource": "https://"}, "Unknown resource"),
+        ({"resource": "https://graph.microsoft.com https://a.example"}, "Unknown resource"),
+        ({"resource": f" {GRAPH}"}, "Unknown resource"),
+        ({"resource": f"{GRAPH}/.default"}, f"a scope and no resource. Next step: Give it as {GRAPH}."),
+        ({"resource": "api://contoso/.Default/"}, "Give it as api://contoso."),
         ({"min_lifetime": -1.0}, "min_lifetime is -1"),
         ({"clock_skew": -1.0}, "clock_skew is -1"),
         ({"wait_for_roles": -1.0}, "wait_for_roles is -1"),

@@ -10,9 +10,11 @@ reference of the Microsoft identity platform). The Defender APIs have several id
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from ..clouds import CLOUDS, MICROSOFT_GRAPH, MICROSOFT_THREAT_PROTECTION, WINDOWS_DEFENDER_ATP
+from ..errors import OptionError
 from ..permission_tables import RESOURCES, SHARED_VALUES
 
 _IDENTIFIERS: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +26,36 @@ _IDENTIFIERS: Mapping[str, tuple[str, ...]] = {
         "https://securitycenter.onmicrosoft.com/windowsatpservice",
     ),
 }
+
+_SCOPE_OF_ALL = "/.default"
+# An App ID URI (api://… and https://… mostly), an application id, or one with a host, as older APIs of Microsoft are named.
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/]\S*|urn:\S+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/\S+)?", re.IGNORECASE)
+
+
+def check_resource(resource: str) -> None:
+    """Check that a resource is one that a token can be asked for: a known name, an App ID URI or an application id.
+
+    :raises OptionError: for anything else; the message suggests the nearest name. Also for a scope, to which v2 requests would add
+        their own ending.
+    """
+    if resource in RESOURCES:
+        return
+    plain = resource.rstrip("/")
+    if plain.lower().endswith(_SCOPE_OF_ALL):
+        raise OptionError(
+            f"resource is '{resource}', which is a scope and no resource.", next_step=f"Give it as {plain[: -len(_SCOPE_OF_ALL)]}."
+        )
+    if _IDENTIFIER.fullmatch(resource):
+        return
+    import difflib  # for the message alone
+
+    near = difflib.get_close_matches(resource, RESOURCES, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise OptionError(
+        f"Unknown resource '{resource}'.",
+        next_step=f"{hint}Known resources: {', '.join(sorted(RESOURCES))}. "
+        "Any other is given by its App ID URI (such as https://graph.microsoft.com) or application id.",
+    )
 
 
 def resource_of(audience: str) -> str | None:
