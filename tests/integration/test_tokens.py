@@ -189,7 +189,7 @@ def test_the_lookup_shares_the_tokens_of_the_run(lookups: Ansible, cloud: Emulat
         (FABRIKAM, ", fail_on='never'", "fail_on=never needs result=all"),
         (FABRIKAM, ", colour='red'", "colour"),
         (FABRIKAM, ", timeout='soon'", "timeout"),
-        (FABRIKAM, ", until_roles=-1", "wait_for_roles is -1"),
+        (FABRIKAM, ", until_roles=-1", "wait_for_roles must be from 0"),
         (FABRIKAM, ", allowed_tenants=['northwind.example']", "allowed_tenants"),
     ],
 )

@@ -30,6 +30,7 @@ from .._core.shards import Shard
 from .._core.tenants import TenantInfo, detect_cloud, resolve_tenant
 from .._core.transport import Transport
 from ._progress import Progress
+from ._seconds import check_seconds
 from ._session import AUTO_CLOUD, endpoints_of, requested_tenant, transport_of
 from ._task import Operation, Outcome, Task
 
@@ -111,9 +112,8 @@ def _run_fleet(task: Task, single: Callable[[Task], Outcome], totals: Totals, lo
     entries = _entries(params, credentials)
     tolerated_of(params["max_failed"], len(entries))
     shard = shard_of(params["shard"])
+    check_seconds(params, "fleet_deadline")
     seconds = params["fleet_deadline"]
-    if seconds is not None and not seconds > 0:
-        raise OptionError(f"fleet_deadline must be more than 0 seconds; got {seconds:g}.", next_step="Correct fleet_deadline.")
     if not 1 <= params["concurrency"] <= _MOST_CONCURRENCY:
         raise OptionError(
             f"concurrency must be from 1 to {_MOST_CONCURRENCY}; got {params['concurrency']}.", next_step="Correct concurrency."

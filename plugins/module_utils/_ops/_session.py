@@ -30,6 +30,7 @@ from .._core.identity.token import AccessToken
 from .._core.tenants import TenantInfo, check_allowed, cloud_mismatch, detect_cloud, parse_tenant, remembered, resolve_tenant
 from .._core.transport import Transport, TransportSettings
 from .._core.wire import proxy_variables
+from ._seconds import check_seconds
 from ._task import Task
 
 if TYPE_CHECKING:
@@ -180,11 +181,9 @@ def transport_of(params: Mapping[str, Any], *, places: Places | None = None, bre
 
     :param places: the fleet's places, whose `sleep()` and end apply to the waits of this transport.
     :param breaker: the circuit of the tenant, within a fleet.
-    :raises OptionError: for a time that is not positive, and for an unreadable `ca_path`.
+    :raises OptionError: for a time that is not positive or endless, and for an unreadable `ca_path`.
     """
-    for name in ("timeout", "deadline"):
-        if not params[name] > 0:
-            raise OptionError(f"{name} must be more than 0 seconds; got {params[name]:g}.", next_step=f"Correct {name}.")
+    check_seconds(params, "timeout", "deadline")
     settings = TransportSettings(
         ca_path=params["ca_path"],
         validate_certs=params["validate_certs"],

@@ -18,6 +18,7 @@ from .._core.graph import GraphClient
 from .._core.guids import PLACEHOLDER, checked_guid
 from .._core.permissions import Catalog, Permission, names, parse_all
 from .._core.service_principals import ServicePrincipal
+from ._seconds import check_seconds
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
@@ -51,6 +52,7 @@ class _Found:
 def run(task: Task) -> Outcome:
     """Run the operation `m365d_app`."""
     params = task.params
+    check_seconds(params, "replication_timeout", zero=True)
     key = _key(params)
     settings = AppSettings(
         sign_in_audience=params["sign_in_audience"],

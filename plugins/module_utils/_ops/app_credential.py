@@ -21,6 +21,7 @@ from .._core.guids import PLACEHOLDER, checked_guid
 from .._core.identity.base import TokenRequest
 from .._core.identity.client_secret import ClientSecret
 from .._core.service_principals import find_service_principal
+from ._seconds import check_seconds
 from ._session import Session, open_session
 from ._task import Operation, Outcome, Task
 
@@ -71,6 +72,7 @@ class _Wanted:
 
 def run(task: Task) -> Outcome:
     """Run the operation `m365d_app_credential`."""
+    check_seconds(task.params, "replication_timeout", zero=True)
     wanted = _wanted(task.params, now=_now())
     if wanted.placeholder and not task.check_mode:
         raise OptionError(f"The id {PLACEHOLDER} stands for no app.", next_step="Give the client id of the app in app_id.")

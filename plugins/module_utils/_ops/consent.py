@@ -24,6 +24,7 @@ from .._core.service_principals import (
     read_catalog,
     resolve_permissions,
 )
+from ._seconds import check_seconds
 from ._session import open_session
 from ._task import Operation, Outcome, Task
 
@@ -64,6 +65,7 @@ class _Situation:
 def run(task: Task) -> Outcome:
     """Run the operation `m365d_consent`."""
     params = task.params
+    check_seconds(params, "replication_timeout", zero=True)
     app_id = checked_guid(params["app_id"], option="app_id")
     if app_id == PLACEHOLDER and not task.check_mode:
         raise OptionError(f"app_id {PLACEHOLDER} stands for no app.", next_step="Give the client id of the app in app_id.")

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from .._core.identity.keys import IssuerKeys
 from .._core.identity.token import AccessToken
 from ._fleet import with_fleet
 from ._permission_options import refuse_contradictions, role_values
+from ._seconds import check_seconds
 from ._session import Session, open_session
 from ._task import Operation, Outcome, Task
 
@@ -106,11 +106,7 @@ def run(task: Task, *, sleep: Callable[[float], None] = time.sleep, clock: Calla
 
 
 def _check_options(params: Mapping[str, Any]) -> None:
-    for name in ("min_lifetime", "clock_skew", "wait_for_roles"):
-        if not 0 <= params[name] < math.inf:
-            raise OptionError(
-                f"{name} is {params[name]:g}; it must be a number of seconds that is not negative.", next_step=f"Correct {name}."
-            )
+    check_seconds(params, "min_lifetime", "clock_skew", "wait_for_roles", zero=True)
     refuse_contradictions(params)
     if params["resource"] is not None:
         if not params["resource"].strip():

@@ -411,6 +411,7 @@ def test_a_permission_that_the_resource_does_not_offer_fails_before_the_app_is_l
         ({"app_id": "not-a-guid"}, "app_id is not a GUID: 'not-a-guid'"),
         ({"app_id": PLACEHOLDER}, "stands for no app"),
         ({"name": "  "}, "name is empty"),
+        ({"name": "a", "replication_timeout": float("inf")}, "replication_timeout must be from 0 to 1000000000 seconds; got inf"),
         ({"unique_name": ""}, "unique_name is empty"),
         ({"name": "x" * 121}, "1 to 120 characters"),
         ({"name": "x", "notes": "x" * 1025}, "1024 characters"),

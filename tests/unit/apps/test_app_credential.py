@@ -451,6 +451,7 @@ def test_the_secret_of_an_app_that_would_be_created_is_predicted(run: Play) -> N
         ({"lifetime_days": 0}, "at least 1"),
         ({"lifetime_days": 10**12}, "beyond all calendars"),
         ({"renew_before_days": -1}, "must not be negative"),
+        ({"replication_timeout": float("nan")}, "replication_timeout must be from 0 to 1000000000 seconds; got nan"),
         ({"lifetime_days": 30, "renew_before_days": 30}, "renewed at once"),
         ({"end_date_time": "next year"}, "not a date and time"),
         ({"end_date_time": "2026-10-31"}, "is over"),

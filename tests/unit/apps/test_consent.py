@@ -389,6 +389,7 @@ def test_the_grants_of_an_app_that_would_be_created_are_predicted(run: Play) -> 
         ({"app_id": "nope"}, "app_id is not a GUID"),
         ({"app_id": APP_ID, "permissions": ["Incidents.Read.All"]}, "Did you mean MicrosoftThreatProtection/Incident.Read.All"),
         ({"app_id": APP_ID, "permissions": ["Incident.Read:delegated"]}, "not granted by app-role assignments"),
+        ({"app_id": APP_ID, "replication_timeout": -1}, "replication_timeout must be from 0 to 1000000000 seconds; got -1"),
     ],
 )
 def test_bad_input_fails_without_a_request(run: Play, given: dict[str, Any], message: str) -> None:

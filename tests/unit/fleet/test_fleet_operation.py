@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -183,6 +184,8 @@ def test_a_refused_credential_stops_only_the_tenants_that_use_it() -> None:
         ({"tenants": [CONTOSO], "shard": "0/4"}, "shard"),
         ({"tenants": [CONTOSO], "concurrency": 0}, "concurrency"),
         ({"tenants": [CONTOSO], "fleet_deadline": 0}, "fleet_deadline"),
+        ({"tenants": [CONTOSO], "fleet_deadline": math.inf}, "fleet_deadline"),
+        ({"tenants": [CONTOSO], "fleet_deadline": math.nan}, "fleet_deadline"),
         ({"tenants": [CONTOSO], "credentials": [{"name": "a"}, {"name": "a"}]}, "twice"),
     ],
 )

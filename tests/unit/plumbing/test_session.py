@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from typing import Any
 
@@ -129,8 +130,8 @@ def test_a_fork_does_not_share_the_connections_of_its_parent(params: dict[str, A
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline"])
-@pytest.mark.parametrize("value", [0.0, -1.0])
-def test_a_time_that_is_not_positive_is_refused(params: dict[str, Any], name: str, value: float) -> None:
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan, 1e10])
+def test_a_time_that_is_not_positive_or_has_no_end_is_refused(params: dict[str, Any], name: str, value: float) -> None:
     with pytest.raises(OptionError, match=f"{name} must be more than 0 seconds"):
         transport_of({**params, name: value})
 
