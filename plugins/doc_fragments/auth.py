@@ -43,6 +43,7 @@ options:
   client_certificate_path:
     description:
       - 'A certificate that is registered on O(client_id): PEM, with or without its private key, or PFX.'
+      - A pipe, such as a shell's process substitution, can be read once, that is by one task on one host.
     type: path
   client_private_key_path:
     description:
@@ -158,6 +159,7 @@ options:
   client_certificate_path:
     description:
       - 'A certificate that is registered on O(client_id): PEM, with or without its private key, or PFX.'
+      - A pipe, such as a shell's process substitution, can be read once, that is by one task on one host.
     type: path
     env:
       - name: M365D_CLIENT_CERTIFICATE_PATH

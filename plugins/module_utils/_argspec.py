@@ -244,7 +244,10 @@ _AUTH = (
         "client_certificate_path",
         "auth",
         "path",
-        ("A certificate that is registered on O(client_id): PEM, with or without its private key, or PFX.",),
+        (
+            "A certificate that is registered on O(client_id): PEM, with or without its private key, or PFX.",
+            "A pipe, such as a shell's process substitution, can be read once, that is by one task on one host.",
+        ),
         azure_env="AZURE_CLIENT_CERTIFICATE_PATH",
         credential="certificate",
     ),

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import ssl
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -214,11 +215,14 @@ def _tls_context_of(path: str, validate_certs: bool) -> ssl.SSLContext:
     context.check_hostname = True
     context.verify_mode = ssl.CERT_REQUIRED
     try:
-        if os.path.isdir(path):
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
             context.load_verify_locations(capath=path)
-        else:
+        elif stat.S_ISREG(mode):
             context.load_verify_locations(cafile=path)
-    except (OSError, ssl.SSLError) as exc:
+        else:  # OpenSSL would wait for whoever writes to a pipe
+            raise OSError("it is no file")
+    except (OSError, ValueError) as exc:
         raise OptionError(
             f"The certificate authorities in '{path}' cannot be read: {exc}.",
             next_step="Give ca_path as a readable PEM file, or leave it out to trust the platform's authorities.",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import os
 import socket
 import ssl
 import threading
@@ -280,6 +281,18 @@ def test_an_unusable_authority_file_is_an_option_error(tmp_path: Path, content: 
         Transport(TransportSettings(ca_path=str(path)))
     # It may be one tenant's of a fleet, whose others use the same credential.
     assert caught.value.scope == "request"
+
+
+def test_authorities_in_a_pipe_are_refused_without_waiting_for_them(tmp_path: Path) -> None:
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    for path in (str(pipe), os.devnull, "ca\0.pem"):
+        with pytest.raises(OptionError, match=r"cannot be read: (it is no file|embedded null byte)"):
+            Transport(TransportSettings(ca_path=path))
+
+
+def test_authorities_in_a_directory_are_taken(tmp_path: Path) -> None:
+    Transport(TransportSettings(ca_path=str(tmp_path)))
 
 
 def test_the_end_of_a_fleet_cuts_the_deadline_of_each_call() -> None:

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import stat
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     Throttled,
     TransportError,
 )
-from ansible_collections.m365d.partner.plugins.module_utils._core.identity import entra
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity import entra, files
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.azure_cli import AzureCli
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.base import Credential, Grant, TokenRequest
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.certificate import Certificate
@@ -35,6 +38,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.identity.clien
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.client_secret import ClientSecret
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.device_code import DeviceCode
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.federated_token import FederatedToken
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.files import read_credential_file
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.managed_identity import ManagedIdentity
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.ready_token import ReadyToken
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -343,6 +347,67 @@ def test_a_password_that_is_not_needed_does_no_harm(tmp_path: Path, key: Any) ->
     Certificate(written(tmp_path / "app.pem", pem(key), pem(certificate(key))), password="x").validate()
 
 
+# --- pipes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[str, int]]:
+    """A pipe as a shell's process substitution hands it over, and the end that is written to."""
+    reading, writing = os.pipe()
+    yield f"/dev/fd/{reading}", writing
+    os.close(reading)
+    with contextlib.suppress(OSError):
+        os.close(writing)
+
+
+def test_a_credential_that_a_shell_hands_over_in_a_pipe_is_read_once(pipe: tuple[str, int], key: Any) -> None:
+    path, writing = pipe
+    parts = [pem(key), pem(certificate(key))]
+
+    def write_slowly() -> None:
+        for part in parts:
+            time.sleep(0.05)
+            os.write(writing, part)
+        os.close(writing)
+
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    credential = Certificate(path)
+    credential.validate()
+    writer.join()
+    assert credential.material
+    assert credential.fingerprint
+    with pytest.raises(CredentialError, match=r"is a pipe with nothing in it.*can be read once"):
+        read_credential_file(path, option="client_certificate_path")
+
+
+def test_a_pipe_that_nobody_writes_to_does_not_hold_up_a_run(
+    pipe: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_PIPE_SECONDS", 0.1)
+    path, writing = pipe
+    os.write(writing, b"half of it")
+    named = str(tmp_path / "named")
+    os.mkfifo(named)
+    for credential in (Certificate(path), Certificate(named), FederatedToken(named), AssertionFile(named)):
+        with pytest.raises(CredentialError, match=r"is a pipe, and nobody finished writing to it within 0\.1 s"):
+            credential.validate()
+
+
+def test_a_pipe_that_does_not_end_is_read_no_further_than_a_credential_can_be_long(pipe: tuple[str, int]) -> None:
+    path, writing = pipe
+
+    def write_for_ever() -> None:
+        with contextlib.suppress(OSError):
+            for _part in range(40):
+                os.write(writing, b"A" * 65536)
+
+    writer = threading.Thread(target=write_for_ever, daemon=True)
+    writer.start()
+    with pytest.raises(CredentialError, match="too large"):
+        read_credential_file(path, option="client_certificate_path")
+
+
 def bad_certificates(folder: Path) -> dict[str, tuple[Certificate, str]]:
     key, other = private_key("first"), private_key("second")
     leaf = certificate(key)
@@ -357,6 +422,7 @@ def bad_certificates(folder: Path) -> dict[str, tuple[Certificate, str]]:
     return {
         "missing": (Certificate(str(folder / "nowhere.pem")), "cannot be read: no such file"),
         "a directory": (Certificate(str(unreadable)), "cannot be read: is a directory"),
+        "a device": (Certificate(os.devnull), "is a device and no file"),
         "a zero byte in the name": (Certificate("app\0.pem"), "client_certificate_path has a name that no file can have"),
         "a name that is no text": (Certificate(good, key_path="app\ud800.key"), "client_private_key_path has a name that no file can have"),
         "empty": (Certificate(put("empty.pem", b" \n")), "is empty"),
