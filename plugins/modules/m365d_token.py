@@ -76,6 +76,8 @@ options:
       - Seconds to wait, after a consent or a grant, until the tenant accepts the app and the token carries O(required_roles) (any role
         where there are none).
       - A new token is asked for with growing pauses. V(0) does not wait.
+      - A new secret is not known everywhere at once, so that a credential which is refused is waited for too, but once, and not for each
+        tenant anew.
     type: float
     default: 0
     aliases: [until_roles]

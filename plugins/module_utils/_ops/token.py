@@ -147,9 +147,16 @@ def _find(session: Session, contract: Contract, params: Mapping[str, Any], patie
             if finding.state not in _STATES_WORTH_WAITING or token.source == "given" or patience.is_over():
                 return finding
         except PartnerError as error:
-            if not settles(error) or patience.is_over():
+            if not settles(error) or _was_waited_for(error, session, contract, params) or patience.is_over():
                 raise
         force = True
+
+
+def _was_waited_for(error: PartnerError, session: Session, contract: Contract, params: Mapping[str, Any]) -> bool:
+    """Whether a credential has been refused for as long as one waits already: it is the same for all tenants, who wait for it once."""
+    if error.scope != "credential":
+        return False
+    return session.tokens.refused_for(session.tenant.tenant_id, contract.resource) >= float(params["wait_for_roles"])
 
 
 def _unless_forgiven(

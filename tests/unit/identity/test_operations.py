@@ -59,13 +59,14 @@ Runner = Callable[..., Run]
 def run(monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Runs an operation with options over a script of answers, with an empty cache of its own."""
     memory = MemoryStore()
+    passed: list[float] = []
 
     def start(operation: Operation, *script: Answer, **options: Any) -> Run:
         transport, session, clock = scripted_transport(*script)
         cache_of = _session.TokenCache
 
         def cache(*args: Any, **kwargs: Any) -> Any:
-            made = cache_of(*args, **kwargs)
+            made = cache_of(*args, now=lambda: time.time() + sum(passed) + sum(clock.slept), **kwargs)
             made.store = memory
             return made
 
@@ -84,6 +85,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Runner:
         except PartnerError as error:
             return Run(None, error, session, clock, warnings)
         finally:
+            passed.extend(clock.slept)
             monkeypatch.undo()
         return Run(outcome, None, session, clock, warnings)
 
@@ -394,6 +396,28 @@ def test_what_waiting_does_not_change_is_not_waited_for(run: Runner) -> None:
     foreign = Answer(200, answer(tokens.token(claims(aud=GRAPH, tid=OTHER_TENANT, roles=None), header={"nonce": "n"})))
     done = run(token.OPERATION, foreign, wait_for_roles=60.0, fail_on="never")
     assert (done.result["consent_state"], done.clock.slept) == ("credential_error", [])
+
+
+def test_a_credential_that_is_refused_is_waited_for_once_and_not_for_each_tenant(run: Runner) -> None:
+    wrong = Answer(401, refusal(7000215, "invalid_client"))
+    first = run(token.OPERATION, *[wrong] * 20, wait_for_roles=120.0)
+    assert isinstance(first.error, CredentialError)
+    assert sum(first.clock.slept) == pytest.approx(120.0)
+    # The refusal of a moment ago is believed, and the time is over.
+    second = run(token.OPERATION, tenant_id=OTHER_TENANT, wait_for_roles=120.0)
+    assert isinstance(second.error, CredentialError)
+    assert (second.session.requests, second.clock.slept) == ([], [])
+    # One that waits longer waits for what is left.
+    third = run(token.OPERATION, *[wrong] * 20, tenant_id=OTHER_TENANT, wait_for_roles=150.0)
+    assert isinstance(third.error, CredentialError)
+    assert 30.0 <= sum(third.clock.slept) < 60.0
+
+
+def test_a_secret_that_was_made_just_now_is_waited_for(run: Runner) -> None:
+    wrong = Answer(401, refusal(7000215, "invalid_client"))
+    done = run(token.OPERATION, wrong, wrong, graph("A"), wait_for_roles=60.0)
+    assert done.result["consent_state"] == "ready"
+    assert len(done.clock.slept) == 2
 
 
 def test_a_token_that_was_given_is_checked_and_nothing_is_asked_for_it(run: Runner) -> None:

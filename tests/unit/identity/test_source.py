@@ -220,6 +220,30 @@ def test_a_refused_credential_is_not_tried_again_for_other_tenants_for_ten_secon
     assert bench.requests == 3
 
 
+def test_it_is_known_for_how_long_a_credential_has_been_refused(build: Build) -> None:
+    wrong = Answer(401, refusal(7000215, "invalid_client"))
+    bench = build(*[wrong] * 4)
+
+    def refused(tenant: str) -> float:
+        with pytest.raises(CredentialError):
+            bench.get(tenant=tenant, force_refresh=True)
+        return bench.source.refused_for(TENANT, MTP)
+
+    assert bench.source.refused_for(TENANT, MTP) == 0
+    assert refused(TENANT) == 0
+    bench.clock.value += 59
+    assert bench.source.refused_for(OTHER_TENANT, MTP) == 59
+    assert refused(OTHER_TENANT) == 59
+    bench.clock.value += 59
+    assert refused(TENANT) == 118
+    assert bench.source.refused_for(TENANT, GRAPH) == 0
+    bench.clock.value += 60
+    assert bench.source.refused_for(TENANT, MTP) == 0
+    assert refused(TENANT) == 0
+    bench.clock.value -= 1
+    assert bench.source.refused_for(TENANT, MTP) == 0
+
+
 def test_a_refusal_concerns_the_credential_app_and_resource_that_were_refused_alone(build: Build) -> None:
     bench = build(Answer(401, refusal(7000215, "invalid_client")), *issued("1"))
     with pytest.raises(CredentialError):

@@ -26,6 +26,8 @@ REFRESH_MARGIN_SECONDS = 300.0
 # How long a refusal of the credential is believed before it is tried again, so that a thousand hosts with the same
 # wrong secret make a request every few seconds and not a thousand, and a secret that was just made is soon accepted.
 REFUSAL_SECONDS = 10.0
+# A refusal that comes within this time after another continues it; whoever waits for a credential asks more often.
+_CONTINUES_SECONDS = 60.0
 
 _IN_MEMORY = MemoryStore()
 
@@ -126,9 +128,18 @@ class TokenCache:
             **{name: record.get(name) for name in known},
         )
 
+    def refused_for(self, key: CacheKey) -> float:
+        """Return for how many seconds this credential has been refused again and again, for any tenant; 0 where it is not."""
+        record, now = self.store.read(key.refusal_name, self._material), self._now()
+        if not record or not 0 <= now - float(record.get("at", 0)) < _CONTINUES_SECONDS:
+            return 0.0
+        return now - float(record.get("since", now))
+
     def note_refusal(self, key: CacheKey, error: PartnerError) -> None:
-        """Remember that the credential itself was refused."""
-        self.store.write(key.refusal_name, {**error.as_dict(), "retryable": error.retryable, "at": self._now()}, self._material)
+        """Remember that the credential itself was refused, and since when it has been."""
+        now = self._now()
+        since = now - self.refused_for(key)
+        self.store.write(key.refusal_name, {**error.as_dict(), "retryable": error.retryable, "at": now, "since": since}, self._material)
 
 
 def _tenant_part(tenant_id: str) -> str:

@@ -109,14 +109,21 @@ class TokenSource:
         """Forget the tokens of a tenant (after its grants changed), or all; return how many there were."""
         return self.cache.purge(tenant_id)
 
-    def _kept_or_new(self, request: TokenRequest, *, force_refresh: bool, min_lifetime: float) -> AccessToken:
-        key = CacheKey(
+    def refused_for(self, tenant_id: str, resource_uri: str) -> float:
+        """Return for how many seconds the credential itself has been refused again and again, for this tenant or another."""
+        return self.cache.refused_for(self._key(tenant_id, resource_uri))
+
+    def _key(self, tenant_id: str, resource_uri: str) -> CacheKey:
+        return CacheKey(
             authority=self.endpoints.login_url,
             client_id=self.client_id,
-            tenant_id=request.tenant_id,
-            resource=request.resource,
+            tenant_id=tenant_id,
+            resource=resource_uri,
             credential=f"{self.credential.kind}:{self.credential.fingerprint}",
         )
+
+    def _kept_or_new(self, request: TokenRequest, *, force_refresh: bool, min_lifetime: float) -> AccessToken:
+        key = self._key(request.tenant_id, request.resource)
         asked_at = self._now()
         if not force_refresh:
             kept = self._fresh(key, min_lifetime=min_lifetime)
