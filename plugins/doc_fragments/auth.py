@@ -96,6 +96,7 @@ options:
   token_cache_directory:
     description:
       - A directory, readable by nobody else, that keeps tokens from one run to the next.
+      - What is older than three days is removed from its subdirectory C(m365d-tokens), once a day.
     type: path
   endpoint_version:
     description:
@@ -279,6 +280,7 @@ options:
   token_cache_directory:
     description:
       - A directory, readable by nobody else, that keeps tokens from one run to the next.
+      - What is older than three days is removed from its subdirectory C(m365d-tokens), once a day.
     type: path
     env:
       - name: M365D_TOKEN_CACHE_DIRECTORY

@@ -336,7 +336,10 @@ _AUTH = (
         "token_cache_directory",
         "auth",
         "path",
-        ("A directory, readable by nobody else, that keeps tokens from one run to the next.",),
+        (
+            "A directory, readable by nobody else, that keeps tokens from one run to the next.",
+            "What is older than three days is removed from its subdirectory C(m365d-tokens), once a day.",
+        ),
     ),
     Option(
         "endpoint_version",

@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 MATERIAL = b"what the credential is made of"
+HOUR = 3600.0
 RECORD = {"value": "t.o.k", "expires_at": 12.5}
 
 
@@ -34,6 +35,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "m365d-tokens"
+
+
+def age(path: Path, hours: float) -> None:
+    """Make a file as old as that."""
+    moment = time.time() - hours * HOUR
+    os.utime(path, (moment, moment))
+
+
+def take_a_lock(store: Store) -> None:
+    with store.locked("fresh", wait=0):
+        pass
 
 
 @pytest.mark.parametrize("material", [MATERIAL, None])
@@ -100,7 +112,7 @@ def test_only_the_owner_may_read_directory_and_files(tmp_path: Path) -> None:
         os.umask(before)
     directory = folder(tmp_path / "made" / "here")
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert {path.name for path in directory.iterdir()} == {"a", "b", "a.lock", ".key"}
+    assert {path.name for path in directory.iterdir()} == {"a", "b", "a.lock", ".key", ".tidied"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
 
 
@@ -328,6 +340,10 @@ def test_reading_and_locking_leave_no_file_open(tmp_path: Path) -> None:
         store.read("a", None)
         with store.locked("a", wait=0):
             pass
+        age(folder(tmp_path) / "a.lock", 73)
+        age(folder(tmp_path) / ".tidied", 25)
+        take_a_lock(store)
+        assert not (folder(tmp_path) / "a.lock").exists()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -427,3 +443,145 @@ def test_a_process_that_is_killed_while_writing_leaves_a_whole_record(tmp_path: 
         record = store.read("a", MATERIAL)
         assert record is not None
         assert len(record["value"]) == 5000
+
+
+# --- what nobody can use any more ----------------------------------------------------------------------------------
+
+
+def names(tmp_path: Path) -> set[str]:
+    return {path.name for path in folder(tmp_path).iterdir()}
+
+
+def test_once_a_day_what_is_too_old_to_be_of_use_is_removed(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    for name in ("t-1.token", "t-2.token", "refused-1.note"):
+        store.write(name, RECORD, None)
+        with store.locked(name, wait=0):
+            pass
+    (folder(tmp_path) / ".t-1.token.7.abc.new").write_bytes(b"left by a process that was killed")
+    (folder(tmp_path) / "link").symlink_to(tmp_path)
+    everything = names(tmp_path)
+    for name in everything - {"t-2.token", "t-2.token.lock", "link"}:
+        age(folder(tmp_path) / name, 73)
+    for name in ("t-2.token", "t-2.token.lock"):
+        age(folder(tmp_path) / name, 71)
+    age(folder(tmp_path) / ".tidied", 23)
+    take_a_lock(store)
+    assert names(tmp_path) == everything | {"fresh.lock"}
+    age(folder(tmp_path) / ".tidied", 24.1)
+    take_a_lock(store)
+    assert names(tmp_path) == {"t-2.token", "t-2.token.lock", "link", "fresh.lock", ".key", ".tidied"}
+    assert time.time() - (folder(tmp_path) / ".tidied").stat().st_mtime < 60
+
+
+def test_within_a_day_and_in_a_new_directory_nothing_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, listed = FileStore(str(tmp_path)), list[Any]()
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or _refuse())
+    take_a_lock(store)
+    take_a_lock(store)
+    assert listed == []
+    for hours in (25, -1):  # a clock that went back
+        age(folder(tmp_path) / ".tidied", hours)
+        take_a_lock(store)  # a disk that refuses does no harm
+        take_a_lock(store)
+    assert listed == [store.directory] * 2
+
+
+def test_nothing_is_removed_while_a_lock_is_held_nor_where_what_it_was_for_failed(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    take_a_lock(store)
+    store.write("old", RECORD, None)
+    age(folder(tmp_path) / "old", 73)
+    age(folder(tmp_path) / ".tidied", 25)
+    with contextlib.suppress(ValueError), store.locked("fresh", wait=0):
+        store.write("new", RECORD, None)
+        assert (folder(tmp_path) / "old").exists()
+        raise ValueError
+    assert (folder(tmp_path) / "old").exists()
+
+
+def test_a_lock_that_somebody_holds_is_not_removed(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    take_a_lock(store)
+    with FileStore(str(tmp_path)).locked("held", wait=0):
+        age(folder(tmp_path) / "held.lock", 73)
+        age(folder(tmp_path) / ".tidied", 25)
+        take_a_lock(store)
+        with store.locked("held", wait=0) as got:
+            assert got is False
+    assert (folder(tmp_path) / "held.lock").exists()
+
+
+def test_a_lock_that_was_removed_while_it_was_waited_for_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = FileStore(str(tmp_path)), FileStore(str(tmp_path))
+    flock, path = fcntl.flock, folder(tmp_path) / "a.lock"
+
+    def after_it_was_removed(handle: int, how: int) -> None:
+        monkeypatch.undo()
+        path.unlink()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_it_was_removed)
+    with store.locked("a", wait=0) as got:
+        assert got is True
+        with other.locked("a", wait=0) as second:
+            assert second is False
+
+
+def test_a_lock_that_was_removed_and_is_not_free_is_not_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_handle: int, _how: int) -> None:
+        monkeypatch.undo()
+        (folder(tmp_path) / "a.lock").unlink()
+        raise BlockingIOError(errno.EWOULDBLOCK, "Resource temporarily unavailable")
+
+    store = FileStore(str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with store.locked("a", wait=0) as got:
+        assert got is False
+
+
+def test_a_file_system_that_does_not_tell_files_apart_counts_as_one_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "samestat", lambda *_files: False)
+    with FileStore(str(tmp_path)).locked("a", wait=100) as got:
+        assert got is False
+
+
+def test_a_lock_that_another_process_replaced_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, flock = tmp_path / "a.lock", fcntl.flock
+    path.touch()
+
+    def after_it_was_replaced(handle: int, how: int) -> None:
+        monkeypatch.undo()
+        path.unlink()
+        path.write_text("another one's")
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_it_was_replaced)
+    store_module._remove_unused(str(path))
+    assert path.read_text() == "another one's"
+
+
+def test_a_lock_has_one_holder_while_others_tidy_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_TIDY_SECONDS", 0.0)
+    monkeypatch.setattr(store_module, "_USELESS_SECONDS", -HOUR)
+    inside, most, turns, end = [0], [0], [0], time.monotonic() + 0.7
+
+    def work() -> None:
+        store = FileStore(str(tmp_path))
+        while time.monotonic() < end:
+            with store.locked("a", wait=5) as got:
+                inside[0] += got
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.0005)
+                inside[0] -= got
+                turns[0] += 1
+
+    threads = [threading.Thread(target=work) for _number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert turns[0] > 20

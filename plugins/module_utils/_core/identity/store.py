@@ -12,6 +12,9 @@ Encryption: AES-256-GCM with a key derived by HKDF-SHA256 (RFC 5869) from the cr
 salt for each file. Whoever copies a file gains nothing unless he has the credential, and with that he could get the
 token anyway. A credential without material of its own (Azure CLI, device code) and public records use a random key
 kept beside the files: no token is ever in clear on the disk, but whoever can read the whole directory can decrypt it.
+
+What nobody can use any more is removed once a day, by whoever lets go of a lock then. It goes by the age of a file, since the
+expiry in it is encrypted: Entra ID issues no token for longer than some 28 hours, and all other records are good for less.
 """
 
 from __future__ import annotations
@@ -43,6 +46,10 @@ _LARGEST_FILE = 4 * 1024 * 1024
 _SUBDIRECTORY = "m365d-tokens"
 _LOCAL_KEY = ".key"
 _POLL_SECONDS = (0.002, 0.05)
+_LOCK_ATTEMPTS = 100
+_TIDIED = ".tidied"
+_TIDY_SECONDS = 24 * 3600.0
+_USELESS_SECONDS = 3 * 24 * 3600.0
 
 
 class Store(Protocol):
@@ -175,14 +182,29 @@ class FileStore:
     @contextlib.contextmanager
     def locked(self, name: str, *, wait: float) -> Iterator[bool]:
         """See `Store`. The kernel releases the lock of a process that dies."""
+        path = self._path(f"{name}.lock")
+        handle = self._open_lock(path)
         try:
-            handle = os.open(self._path(f"{name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            raise self._unusable(_reason(exc)) from exc
-        try:
-            yield self._lock(handle, wait=wait)
+            for _attempt in range(_LOCK_ATTEMPTS):
+                got = self._lock(handle, wait=wait)
+                if not got or _is_at(handle, path):
+                    break
+                # Tidied away since it was opened, so that the next one would make another.
+                outdated, handle = handle, self._open_lock(path)
+                os.close(outdated)
+            else:
+                got = False  # a file system that does not tell files apart
+            yield got
         finally:
             os.close(handle)
+        with contextlib.suppress(OSError):
+            self._tidy()
+
+    def _open_lock(self, path: str) -> int:
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise self._unusable(_reason(exc)) from exc
 
     def _lock(self, handle: int, *, wait: float) -> bool:
         end = self._clock() + wait
@@ -198,6 +220,22 @@ class FileStore:
                 return False
             self._sleep(pause)
             pause = min(pause * 1.5, _POLL_SECONDS[1])
+
+    def _tidy(self) -> None:
+        """Once a day, remove what is too old to be of use. A record that is replaced at this very moment costs a request."""
+        marker, now = self._path(_TIDIED), time.time()
+        try:
+            if 0 <= now - os.stat(marker).st_mtime < _TIDY_SECONDS:
+                return
+        except FileNotFoundError:  # a new directory
+            os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            return
+        os.utime(marker)  # first, so that others do not come to do the same
+        with os.scandir(self.directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.name != _LOCAL_KEY and now - entry.stat(follow_symlinks=False).st_mtime >= _USELESS_SECONDS:
+                        _remove_unused(entry.path)
 
     def _content(self, name: str) -> bytes | None:
         """Return the bytes of a file that is ours, regular and of a sensible size; None otherwise."""
@@ -256,6 +294,28 @@ class FileStore:
             next_step="Name a directory of your own in token_cache_directory, or use token_cache=memory.",
             scope="credential",
         )
+
+
+def _is_at(handle: int, path: str) -> bool:
+    """Whether an open file is the one that stands at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unused(path: str) -> None:
+    """Remove a file that nobody has locked. Whoever opened a lock before finds it no more at its path, see `FileStore.locked()`.
+
+    :raises OSError: where somebody has, or where there are no locks.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(handle, path):
+            os.unlink(path)
+    finally:
+        os.close(handle)
 
 
 def _cipher(material: bytes, salt: bytes) -> Any:
