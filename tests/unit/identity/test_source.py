@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +25,8 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     PartnerError,
 )
 from ansible_collections.m365d.partner.plugins.module_utils._core.fleet import Finding, Places, run_fleet
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity import source as source_module
+from ansible_collections.m365d.partner.plugins.module_utils._core.identity.azure_cli import AzureCli
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.base import Grant, TokenRequest
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.cache import REFUSAL_SECONDS, CachedToken, CacheKey, TokenCache
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.client_secret import ClientSecret
@@ -91,6 +96,12 @@ def test_a_token_is_asked_for_once_and_then_taken_from_the_cache(build: Build) -
     assert (first.tenant_id, first.resource, first.client_id, first.auth_method) == (TENANT, MTP, CLIENT, "client_secret")
     assert first.expires_at == second.expires_at == NOW + 3599
     assert first.value not in repr(first)
+
+
+def test_the_v2_endpoint_is_asked_where_none_is_named(build: Build) -> None:
+    bench = build(*issued("1"))
+    bench.get()
+    assert bench.session.lines() == [f"POST https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"]
 
 
 def test_another_source_finds_what_this_one_kept(build: Build) -> None:
@@ -339,16 +350,17 @@ def test_a_refusal_of_one_users_account_is_not_held_against_the_next_tenant(buil
     assert bench.source.credential.asked == 2  # type: ignore[attr-defined]
 
 
-def test_errors_that_the_service_calls_passing_are_tried_again(build: Build) -> None:
+def test_errors_that_the_service_calls_passing_are_tried_again(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     passing = Answer(400, refusal(90033, "temporarily_unavailable"))
     bench = build(passing, passing, *issued("1"))
     assert bench.get().source == "network"
     assert (bench.requests, len(bench.slept)) == (3, 2)
     assert 0.5 <= bench.slept[0] <= 1.0 <= bench.slept[1] <= 2.0
+    monkeypatch.setattr(random, "uniform", lambda _least, most: most)
     bench = build(*[passing] * 4, client_id="22222222-2222-4222-8222-000000000002")
     with pytest.raises(AuthenticationError, match="for a moment"):
         bench.get()
-    assert bench.requests == 4
+    assert (bench.requests, bench.slept) == (4, [1.0, 2.0, 4.0])
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -444,6 +456,61 @@ def test_an_app_needs_its_client_id(build: Build, client_id: str, message: str) 
     with pytest.raises(OptionError, match=message):
         build(client_id=client_id)
     assert build(credential=ready(claims()), client_id=CLIENT.upper()).source.client_id == CLIENT
+
+
+def test_azure_cli_brings_its_own_app(build: Build) -> None:
+    assert build(credential=AzureCli(), client_id="").source.client_id == ""
+    assert build(credential=AzureCli(), client_id=CLIENT).source.client_id == CLIENT
+
+
+# --- the lock of a key ---------------------------------------------------------------------------------------------
+
+
+def test_a_token_from_the_cache_is_taken_without_a_lock(build: Build) -> None:
+    bench = build(*issued("1"))
+    bench.get()
+
+    def locked(*_args: Any, **_options: Any) -> Any:
+        raise AssertionError("a lock was taken")
+
+    bench.source.cache.locked = locked  # type: ignore[method-assign]
+    assert bench.get().source == "cache"
+
+
+@pytest.mark.parametrize(
+    ("deadline", "locks", "waits"),
+    [
+        pytest.param(30.0, [(True, 0.0)], [1.0], id="free"),
+        pytest.param(30.0, [(True, 0.9)], [1.0], id="free after a while"),
+        pytest.param(30.0, [(False, 1.0), (False, 1.0), (True, 0.2)], [1.0, 1.0, 1.0], id="free after the place was given away"),
+        pytest.param(3.0, [(False, 1.0)] * 3, [1.0, 1.0, 1.0], id="never free"),
+        pytest.param(2.5, [(False, 1.0), (False, 1.0), (False, 0.5)], [1.0, 1.0, 0.5], id="never free, with less than a turn left"),
+        pytest.param(30.0, [(False, 0.0)], [1.0], id="no locks on this file system"),
+        pytest.param(30.0, [(False, 0.4)], [1.0], id="no locks, and slow to say so"),
+        pytest.param(30.0, [(False, 0.5), (True, 0.0)], [1.0, 1.0], id="woken too early"),
+    ],
+)
+def test_a_lock_that_comes_late_is_waited_for_as_long_as_a_call_may_take(
+    build: Build, monkeypatch: pytest.MonkeyPatch, deadline: float, locks: list[tuple[bool, float]], waits: list[float]
+) -> None:
+    transport, _session, _clock = scripted_transport(*issued("1"), deadline=deadline)
+    bench = build(transport=transport)
+    moment, script, waited = [100.0], iter(locks), list[float]()
+
+    @contextlib.contextmanager
+    def locked(_key: CacheKey, *, wait: float) -> Iterator[bool]:
+        waited.append(wait)
+        got, seconds = next(script)
+        moment[0] += seconds
+        yield got
+
+    bench.source.cache.locked = locked  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(source_module, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+    # It is had with the lock and without it: better a request too many than no token.
+    assert bench.get().source == "network"
+    assert next(script, None) is None
+    assert waited == waits
+    assert bench.slept == [0.25] * (len(locks) - 1)
 
 
 # --- many at once --------------------------------------------------------------------------------------------------
