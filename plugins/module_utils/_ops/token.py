@@ -16,6 +16,7 @@ from typing import Any
 from .._argspec import shared_options
 from .._core.clouds import API_RESOURCES
 from .._core.errors import AuthenticationError, ContractViolation, OptionError, PartnerError
+from .._core.fleet import FleetOver
 from .._core.identity.audience import check_resource, impossible_roles
 from .._core.identity.consent_state import advice, state_of_verdict
 from .._core.identity.contract import Contract, TokenType, Verdict
@@ -71,21 +72,26 @@ class _Patience:
     pause: float = _FIRST_WAIT_SECONDS
 
     def is_over(self) -> bool:
-        """Wait a little; return whether the time is over instead."""
+        """Wait a little; return whether the time, or that of the whole fleet, is over instead."""
         left = self.end - self.clock()
         if left <= 0:
             return True
-        self.sleep(min(left, self.pause * random.uniform(0.8, 1.2)))  # noqa: S311 (jitter, not a secret)
+        try:
+            self.sleep(min(left, self.pause * random.uniform(0.8, 1.2)))  # noqa: S311 (jitter, not a secret)
+        except FleetOver:
+            return True
         self.pause = min(self.pause * 2, _LONGEST_WAIT_SECONDS)
         return False
 
 
-def run(task: Task, *, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic) -> Outcome:
+def run(task: Task, *, sleep: Callable[[float], None] | None = None, clock: Callable[[], float] = time.monotonic) -> Outcome:
     """Run the operation `m365d_token`.
 
-    :param sleep, clock: the passing of time, exchangeable for tests.
+    :param sleep, clock: the passing of time, exchangeable for tests; a tenant of a fleet gives its place away while it sleeps.
     """
     params = task.params
+    if sleep is None:
+        sleep = task.places.sleep if task.places else time.sleep
     _check_options(params)
     try:
         session = open_session(task)

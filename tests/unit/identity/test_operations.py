@@ -22,6 +22,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.errors import 
     PartnerError,
     TransportError,
 )
+from ansible_collections.m365d.partner.plugins.module_utils._core.fleet import Places, fleet_over
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.contract import CHECKS
 from ansible_collections.m365d.partner.plugins.module_utils._core.identity.store import MemoryStore
 from ansible_collections.m365d.partner.plugins.module_utils._ops import _session, consent_info, token
@@ -61,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Runner:
     memory = MemoryStore()
     passed: list[float] = []
 
-    def start(operation: Operation, *script: Answer, **options: Any) -> Run:
+    def start(operation: Operation, *script: Answer, places_of: Callable[[Clock], Any] | None = None, **options: Any) -> Run:
         transport, session, clock = scripted_transport(*script)
         cache_of = _session.TokenCache
 
@@ -78,10 +79,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Runner:
         )
         assert not validation.error_messages
         warnings: list[str] = []
-        task = Task(params=validation.validated_parameters, warn=warnings.append)
+        task = Task(params=validation.validated_parameters, warn=warnings.append, places=places_of(clock) if places_of else None)
+        sleep = None if places_of else clock.sleep
         monkeypatch.setattr(_session, "TokenCache", cache)
         try:
-            outcome = token.run(task, sleep=clock.sleep, clock=clock) if operation is token.OPERATION else operation.run(task)
+            outcome = token.run(task, sleep=sleep, clock=clock) if operation is token.OPERATION else operation.run(task)
         except PartnerError as error:
             return Run(None, error, session, clock, warnings)
         finally:
@@ -387,6 +389,27 @@ def test_waiting_ends_with_its_time(run: Runner) -> None:
     done = run(token.OPERATION, *[NOT_CONSENTED] * 20, wait_for_roles=60.0, client_id="22222222-2222-4222-8222-000000000003")
     assert isinstance(done.error, AuthenticationError)
     assert sum(done.clock.slept) == pytest.approx(60.0)
+
+
+class FewPlaces(Places):
+    """Places of a fleet whose time is over when somebody has slept twice."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(1)
+        self.passing = clock
+
+    def sleep(self, seconds: float) -> None:
+        if len(self.passing.slept) == 2:
+            raise fleet_over()
+        self.passing.sleep(seconds)
+
+
+def test_a_tenant_of_a_fleet_waits_in_nobodys_way_and_says_what_it_knows_when_the_time_of_all_is_over(run: Runner) -> None:
+    done = run(token.OPERATION, graph(), graph(), graph(), wait_for_roles=60.0, fail_on="never", places_of=FewPlaces)
+    assert (done.result["consent_state"], len(done.clock.slept)) == ("consented_without_roles", 2)
+    refused = run(token.OPERATION, *[NOT_CONSENTED] * 3, wait_for_roles=60.0, tenant_id=OTHER_TENANT, places_of=FewPlaces)
+    assert isinstance(refused.error, AuthenticationError)
+    assert refused.error.code == "AADSTS700016"
 
 
 def test_what_waiting_does_not_change_is_not_waited_for(run: Runner) -> None:
