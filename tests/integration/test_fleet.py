@@ -286,7 +286,9 @@ def test_lookups_take_many_tenants_as_terms(quiet_ansible: Ansible, cloud: Emula
     assert run.status == 0, run.output
     outcomes = [(entry["outcome"], entry["consent_state"]) for entry in run.result("outcomes")["msg"]]
     assert outcomes == [("ok", "ready"), ("failed", "not_consented"), ("failed", "unknown_tenant")]
-    assert run.result("incidents")["msg"] == {
+    shown = run.result("incidents")["msg"]
+    # Before ansible-core 2.19, what a template makes of a number is a text.
+    assert {**shown, "own": int(shown["own"]), "all": int(shown["all"])} == {
         "own": 4,
         "many": [4, 4],
         "limited": [FABRIKAM],

@@ -110,6 +110,8 @@ class Fleet:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # Who starts the tests in the background of a script has them ignore what Ctrl-C sends, which is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         end = time.monotonic() + RUN_SECONDS
         while time.monotonic() < end and process.poll() is None:
