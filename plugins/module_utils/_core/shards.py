@@ -201,21 +201,23 @@ def _cursor(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the cursors of all tenants: each from the part that read the tenant, the old one where none did."""
     if not all(isinstance(part.get("cursor"), Mapping) for part in parts):
         return {}
-    cursors: dict[str, Any] = {}
+    # By the name in lower case, since a part has that for a tenant it read, whatever the case of the name that the others were given.
+    cursors: dict[str, tuple[str, Any]] = {}
     for part in parts:
-        cursors.update({name: entry for name, entry in part["cursor"].items() if name not in cursors})
+        for name, entry in part["cursor"].items():
+            cursors.setdefault(str(name).lower(), (name, entry))
     for part in parts:
         own = {str(entry["tenant_id"]).lower() for entry in part["tenants"]}
         # Those that are not listed are known by what makes a tenant one of this part.
         shard = Shard(part["shard"]["number"], part["shard"]["parts"]) if "listed" in part["shard"] else None
         cursors.update(
             {
-                name: entry
+                str(name).lower(): (name, entry)
                 for name, entry in part["cursor"].items()
                 if str(name).lower() in own or (shard is not None and shard.holds(str(name)))
             }
         )
-    return {"cursor": cursors}
+    return {"cursor": dict(cursors.values())}
 
 
 def _sum(first: Any, second: Any) -> Any:

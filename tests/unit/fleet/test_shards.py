@@ -182,3 +182,18 @@ def test_the_cursor_of_a_tenant_that_is_not_listed_comes_from_the_part_that_read
         positions = [[tenants.index(tenant)] for tenant in own]
         parts.append(listing(part(number, 2, positions, len(tenants), cursor={**old, **fresh})))
     assert merge(parts)["cursor"] == {tenant: {"watermark": f"new {tenant}"} for tenant in tenants}
+
+
+@pytest.mark.parametrize("lists", ["all", "lacking"])
+def test_a_cursor_whose_tenant_was_written_in_capitals_is_replaced_by_that_of_the_part_that_read_it(lists: str) -> None:
+    tenants = [f"aaaaaaaa-1111-4111-8111-{number:012d}" for number in range(1, 9)]
+    parts = []
+    for number in (1, 2):
+        own = [tenant for tenant in tenants if shards.Shard(number, 2).holds(tenant)]
+        cursor = {tenant.upper(): {"watermark": "old"} for tenant in tenants if tenant not in own}
+        cursor.update({tenant: {"watermark": "new"} for tenant in own})
+        whole = part(number, 2, [[tenants.index(tenant)] for tenant in own], len(tenants), cursor=cursor)
+        whole["tenants"] = [{"tenant_id": tenant, "outcome": "ok"} for tenant in own]
+        parts.append(whole if lists == "all" else listing(whole))
+    for order in (parts, parts[::-1]):
+        assert merge(order)["cursor"] == {tenant: {"watermark": "new"} for tenant in tenants}
