@@ -256,6 +256,24 @@ def test_the_file_of_a_done_tenant_that_is_gone_is_read_again(tmp_path: Path) ->
     assert (fleet.seen, fleet.content()) == ([TENANTS[0], *TENANTS[2:]], WHOLE)
 
 
+def test_a_file_that_was_given_again_to_a_done_tenant_is_not_taken_for_the_one_that_was_gone(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.texts = {TENANTS[0]: "first"}
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    file, journal = tmp_path / f"{TENANTS[0]}.ndjson", tmp_path / "all-tenants.ndjson.journal"
+    # As a run leaves it that was killed when it had read the tenant again, and had not said so yet: the file is as long as the first one.
+    file.write_text(file.read_text(encoding="utf-8").replace("first", "other"), encoding="utf-8")
+    with journal.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"begun": TENANTS[0]}) + "\n")
+    fleet.breaks, fleet.seen, fleet.texts = {}, [], {TENANTS[0]: "third"}
+    result = fleet.run(resume=True).result
+    assert fleet.seen == [TENANTS[0], *TENANTS[2:]]
+    assert [entry.get("resumed", False) for entry in result["tenants"]] == [False, True, False, False, False]
+    assert "third" in file.read_text(encoding="utf-8")
+
+
 def test_with_a_file_for_each_tenant_those_that_failed_are_read_by_the_next_run(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
     fleet.breaks = {TENANTS[1]: AuthenticationError("not consented", state="not_consented")}

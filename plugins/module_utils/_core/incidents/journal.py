@@ -230,6 +230,8 @@ class Journal:
                         about = said["about"] if said["format"] == _FORMAT else ""
                     elif "begun" in said:
                         begun.add(said["begun"])
+                        # Its file was gone: what is there now is not the one that an earlier line speaks of.
+                        entries.pop(said["begun"], None)
                     elif "given_up" in said:
                         begun.discard(said["given_up"])
                     else:
