@@ -43,8 +43,8 @@ _MOST_CONCURRENCY = 256
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 # What sums and cursors are made of: all that is kept of a tenant that will not be in the result.
 _SUMMED = frozenset({"tenant_id", "outcome", "complete", "count", "by_severity", "cursor"})
-# So many members of a tenant's result are looked for in those of the others.
-_SHORT = 5
+# What is mostly the same for all tenants. All else is each tenant's own: to look for it would keep it a second time.
+_MOSTLY_EQUAL = frozenset({"window", "filters", "by_severity", "not_found"})
 _PERCENT = re.compile(r"(\d{1,3})\s*%")
 
 # Adds up what the tenants' results say; gets the results of those that are ok.
@@ -371,7 +371,7 @@ class _Fleet:
             result = {**own, **finding.value.result, "tenant_id": own["tenant_id"]}
             if self._task.params.get("return_tenants") == "lacking" and not is_lacking(result):
                 result = {name: value for name, value in result.items() if name in _SUMMED}
-            result = {name: self._once(value) for name, value in result.items()}
+            result = {name: self._once(value) if name in _MOSTLY_EQUAL else value for name, value in result.items()}
             finding = replace(finding, value=replace(finding.value, result=result))
         self._findings[finding.tenant[0]] = finding
         self._breakers.pop(finding.tenant[1].tenant, None)
@@ -380,10 +380,8 @@ class _Fleet:
         self._progress.add(is_ok=_state(finding) == "ok", items=items if isinstance(items, int) else None)
 
     def _once(self, value: Any) -> Any:
-        """Return what is equal to a short list or dictionary that another tenant has: windows and filters are mostly the same for all."""
-        if isinstance(value, (dict, list)) and len(value) <= _SHORT:
-            return self._seen.setdefault(repr(value), value)
-        return value
+        """Return the first value that is equal to this one, of those that the tenants before have."""
+        return self._seen.setdefault(repr(value), value)
 
     def outcome(self, *, max_failed: str, totals: Totals, seconds: float, shard: dict[str, Any] | None) -> Outcome:
         """Return the outcome of the whole: each tenant's in input order, a summary, and whether too many failed."""

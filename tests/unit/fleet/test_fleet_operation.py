@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -72,6 +73,27 @@ def test_each_tenant_keeps_its_result_in_input_order() -> None:
     assert result["summary"] == {"total": 3, "ok": 3, "failed": 0, "unknown": 0, "seconds": result["summary"]["seconds"]}
     assert result["count"] == 6
     assert result["complete"] is True
+
+
+def test_what_is_equal_for_all_tenants_is_one_object_and_what_was_read_is_not_kept_twice() -> None:
+    size, many = 20_000, 100
+
+    def _run(task: Task) -> Outcome:
+        tenant = task.params["tenant_id"]
+        return Outcome({"tenant_id": tenant, "window": {"start": "x"}, "incidents": [{"title": tenant + "x" * size}]})
+
+    operation = with_fleet(Operation(run=_run, argument_spec=shared_options("connection", "tenant", "auth", "api")))
+    spec = {name: dict(spec) for name, spec in operation.argument_spec.items()}
+    tenants = [f"11111111-1111-4111-8111-{number:012d}" for number in range(1, many + 1)]
+    params = ArgumentSpecValidator(spec).validate({"tenants": tenants}).validated_parameters
+    tracemalloc.start()
+    try:
+        result = operation.run(Task(params=params, warn=print)).result
+        _current, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len({id(entry["window"]) for entry in result["tenants"]}) == 1
+    assert most < 1.8 * size * many
 
 
 def test_no_tenants_are_no_fault_and_said_so() -> None:
