@@ -101,7 +101,8 @@ def _is_whole(part: Mapping[str, Any], shard: Mapping[str, Any]) -> bool:
     if not all(isinstance(number, int) for number in (*numbers, *(position for group in groups for position in group))):
         return False
     if "hosts" in part:
-        return isinstance(part["hosts"], Mapping) and all(isinstance(entry, Mapping) for entry in part["hosts"].values())
+        entries_of = part["hosts"]
+        return "listed" not in shard and isinstance(entries_of, Mapping) and all(isinstance(one, Mapping) for one in entries_of.values())
     listed = shard.get("listed", [])
     known = {tuple(group) for group in groups}
     if not isinstance(listed, list) or not all(isinstance(group, list) and tuple(group) in known for group in listed):
@@ -156,7 +157,9 @@ def _check_summary(part: Mapping[str, Any]) -> None:
     said = {name: part["summary"].get(name) for name in counted}
     seconds = part["summary"].get("seconds", 0)
     is_complete = part.get("complete") is True
-    if said != counted or not isinstance(seconds, (int, float)) or (is_complete and counted["ok"] < total):
+    lacks = counted["ok"] < total or any(entry.get("complete") is False for entry in entries)
+    is_cut = part["summary"].get("listed", len(entries)) != len(entries)
+    if said != counted or not isinstance(seconds, (int, float)) or (is_complete and lacks) or is_cut:
         raise OptionError(
             f"Part {part['shard']['number']} contradicts itself: its summary does not count the outcomes that it holds.",
             next_step="Give its whole result as it was returned, or read it again.",

@@ -115,6 +115,8 @@ def changed(which: dict[str, Any], **shard: Any) -> dict[str, Any]:
         ([FIRST, {**SECOND, "tenants": [SECOND["tenants"][0], REFUSED]}], "Part 2 contradicts itself"),
         ([FIRST, {**SECOND, "summary": {**SECOND["summary"], "ok": "2"}}], "Part 2 contradicts itself"),
         ([FIRST, {**SECOND, "summary": {**SECOND["summary"], "seconds": "long"}}], "Part 2 contradicts itself"),
+        ([FIRST, {**SECOND, "tenants": [{**SECOND["tenants"][0], "complete": False}, SECOND["tenants"][1]]}], "Part 2 contradicts itself"),
+        ([changed(of_hosts(FIRST, "h1", "h2"), listed=[]), of_hosts(SECOND, "h3", "h4")], "not that of a part"),
         ([FIRST, {**SECOND, "summary": {}}], "Part 2 contradicts itself"),
         ([FIRST, {**SECOND, "tenants": FIRST["tenants"]}], "Tenants are in more than one part: t0, t4"),
     ],
@@ -142,7 +144,8 @@ def test_a_part_that_read_nobody_adds_nothing_and_makes_no_zero(first: Any, seco
 
 def listing(which: dict[str, Any], *positions: list[int], lacking: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
     """The same part, told to leave out the tenants that are at none of these positions."""
-    return {**which, "tenants": list(lacking), "shard": {**which["shard"], "listed": list(positions)}}
+    summary = {**which["summary"], "listed": len(positions)}
+    return {**which, "summary": summary, "tenants": list(lacking), "shard": {**which["shard"], "listed": list(positions)}}
 
 
 def test_tenants_that_are_not_listed_count_as_what_they_are_and_those_that_are_keep_their_order() -> None:
@@ -160,6 +163,7 @@ def test_tenants_that_are_not_listed_count_as_what_they_are_and_those_that_are_k
     [
         (listing(SECOND, [2]), "does not hold the result of each tenant"),
         (listing(SECOND, [2], lacking=(REFUSED,)), "contradicts itself"),
+        ({**listing(SECOND), "complete": False, "summary": {**SECOND["summary"], "listed": 1}}, "contradicts itself"),
         (listing(SECOND, [7], lacking=(REFUSED,)), "not that of a part"),
         (listing(SECOND, [2, 1], lacking=(REFUSED,)), "not that of a part"),
         ({**listing(SECOND), "shard": {**SECOND["shard"], "listed": 3}}, "not that of a part"),
