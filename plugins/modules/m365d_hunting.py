@@ -328,6 +328,7 @@ summary:
 shard:
   description:
     - Which part this is, for P(m365d.partner.merge_shards#filter) to find that all parts are there.
+    - With O(return_tenants=lacking), C(positions) are those of all tenants of this part, C(listed) those of RV(tenants).
   type: dict
   returned: when O(shard) is given
 tenant_id:

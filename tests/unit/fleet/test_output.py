@@ -465,6 +465,35 @@ def test_check_mode_reads_and_predicts_and_leaves_what_an_interrupted_run_kept(t
         assert (predicted.result["checksum"], predicted.changed) == (done.result["checksum"], True)
 
 
+@pytest.mark.parametrize("dest", DESTS)
+def test_check_mode_predicts_what_a_run_would_read_that_goes_on(tmp_path: Path, dest: str) -> None:
+    fleet = Fleet(tmp_path, dest)
+    fleet.breaks = {TENANTS[2]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    fleet.breaks, fleet.seen = {}, []
+    predicted = fleet.run(check_mode=True, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    # What is in a shared file is read again, to know what the file will be.
+    assert fleet.seen == (TENANTS if dest in SHARED else TENANTS[2:])
+    done = fleet.run(resume=True)
+    assert (predicted.result["count"], predicted.result["complete"]) == (done.result["count"], True) == (15, True)
+    assert predicted.result.get("checksum") == done.result.get("checksum")
+
+
+def test_a_table_that_begins_anew_has_the_columns_that_come_now(tmp_path: Path) -> None:
+    path = str(tmp_path / "all.csv")
+    for names in (("a",), ("b",)):
+        target = row_file(path, None, force=False, sole=True)
+        with Journal(path, about="rows", resume=True, force=False) as journal, FleetFile(target, journal, dry_run=False) as file:
+            journal.keep = True
+            with file.part() as part:
+                part.begin(names)
+                part.write(dict.fromkeys(names, 1))
+                file.add(TENANTS[0], part, {})
+
+
 @pytest.mark.parametrize("dest", SHARED)
 def test_the_same_again_is_no_change(tmp_path: Path, dest: str) -> None:
     fleet = Fleet(tmp_path, dest)

@@ -67,7 +67,7 @@ class FleetFile:
         self._journal = journal
         self._dry_run = dry_run
         self._lock = threading.Lock()
-        self._names = journal.names
+        self._names: tuple[str, ...] | None = None
         self.path = target.path + _ENDING
         self.directory = os.path.dirname(target.path) or "."
 
@@ -77,7 +77,7 @@ class FleetFile:
             if not self._holds_lines():
                 # The file is gone, has been cut short or is another one: there is nothing to go on with.
                 self._journal.restart()
-            self._end = self._journal.end
+            self._end, self._names = self._journal.end, self._journal.names
             os.ftruncate(self._file.fileno(), self._end)
         return self
 

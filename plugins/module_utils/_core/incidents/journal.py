@@ -65,7 +65,7 @@ class Journal:
     :param about: a fingerprint of what is read; a journal of something else is not continued.
     :param resume: whether to go on where a run was interrupted.
     :param force: whether to begin anew although a run was interrupted.
-    :param dry_run: write nothing, continue nothing.
+    :param dry_run: write nothing; look at what `resume` would go on with.
     :raises OptionError: on entry, where a run was interrupted and neither `resume` nor `force` says what to do, where it read
         something else, and where another run is at work.
     """
@@ -88,10 +88,11 @@ class Journal:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Journal:
-        if self._dry_run:
+        if self._dry_run and not (self._resume and os.path.lexists(self.path)):
             return self
         try:
-            self._descriptor = self._locked()
+            # Without the lock: a run that is at work may go on.
+            self._descriptor = open_own(self.path, os.O_RDONLY) if self._dry_run else self._locked()
             self._load()
         except OSError as exc:
             self._close()
@@ -103,6 +104,7 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._dry_run:
+            self._close()
             return
         if not (self.count or self._begun) or not (self.keep or kind):
             with contextlib.suppress(OSError):
@@ -199,7 +201,8 @@ class Journal:
                     f"The run that was interrupted and left '{self.path}' read something else: its options differ.",
                     next_step="Give the same options as then, or set force, without resume, to begin anew.",
                 )
-            os.ftruncate(self._descriptor, whole)
+            if not self._dry_run:
+                os.ftruncate(self._descriptor, whole)
             self._entries, self._begun = entries, begun
             for entry in entries.values():
                 self._keep_place(entry)
