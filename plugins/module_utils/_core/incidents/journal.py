@@ -192,7 +192,8 @@ class Journal:
         about, entries, begun, whole = self._read()
         if (entries or begun) and not self._resume and not self._force:
             raise OptionError(
-                f"A run that was interrupted has left '{self.path}', with {len(entries)} tenants that are done.",
+                f"A run that was interrupted, or that could not read all tenants, has left '{self.path}', with {len(entries)} tenants "
+                "that are done.",
                 next_step="Set resume to go on with the others, or force to begin anew.",
             )
         if (entries or begun) and self._resume:
