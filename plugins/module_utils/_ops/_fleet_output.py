@@ -136,7 +136,9 @@ def _run_with_own_files(
         try:
             outcome = single(one, None)
         except BaseException:
-            journal.give_up(tenant_id)
+            # A file that a killed run had named already is still that run's: it must not be in the way of the next one.
+            if not (journal.was_begun(tenant_id) and os.path.lexists(destination_for(task.params["dest"], tenant_id))):
+                journal.give_up(tenant_id)
             raise
         with _written(journal):
             journal.add(tenant_id, Entry(outcome.result))

@@ -586,6 +586,22 @@ def test_a_run_that_is_killed_when_a_file_has_its_name_already_goes_on(tmp_path:
     assert (fleet.seen, fleet.content()) == (TENANTS[2:], WHOLE)
 
 
+def test_the_file_that_a_killed_run_left_is_in_nobodys_way_also_when_its_tenant_fails_meanwhile(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.breaks = {TENANTS[1]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    # As a run leaves it that was killed when the file had its name.
+    with (tmp_path / "all-tenants.ndjson.journal").open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"begun": TENANTS[1]}) + "\n")
+    (tmp_path / f"{TENANTS[1]}.ndjson").write_text("{}\n", encoding="utf-8")
+    fleet.breaks = {TENANTS[1]: AuthenticationError("not consented", state="not_consented")}
+    assert fleet.run(resume=True).result["summary"]["failed"] == 1
+    fleet.breaks = {}
+    assert fleet.run(resume=True).result["complete"]
+    assert fleet.content() == WHOLE
+
+
 def test_a_file_that_somebody_made_for_a_tenant_that_failed_is_not_replaced(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
     fleet.breaks = {TENANTS[1]: AuthenticationError("not consented", state="not_consented")}
