@@ -100,7 +100,7 @@ def _check(options: Mapping[str, Any], operation: Operation, module: str) -> Non
             f"options holds {' and '.join(named)}, but the tenants are those of the hosts.",
             next_step=f"Set {BY_NAME['tenant_id'].variable} for each host, and name the hosts in hosts.",
         )
-    if options.get("return_tenants", "all") != "all":
+    if options.get("return_tenants") not in (None, "all"):
         raise OptionError(
             "return_tenants leaves tenants out, but each host gets what became of its own.", next_step="Leave out return_tenants."
         )

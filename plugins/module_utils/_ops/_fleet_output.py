@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Optional
@@ -32,6 +31,8 @@ _ALL = "all-tenants"
 # Options of an operation that do not change what is read.
 _NOT_ABOUT = frozenset({"force", "resume", "dest", "return_tenants"})
 
+# Options of which each tenant may have its own, and that change what is read.
+_OF_TENANT = ("api", "cloud", "login_url", "graph_url", "defender_url")
 
 # Runs the operation for one tenant, whose data go to the part where one is given.
 Single = Callable[[Task, Optional[FilePart]], Outcome]  # noqa: UP045 (evaluated, also by Python 3.9 in tests of ansible-core)
@@ -125,23 +126,26 @@ def _run_with_own_files(
 
     def _one(one: Task) -> Outcome:
         tenant_id = one.params["tenant_id"]
+        path = destination_for(task.params["dest"], tenant_id)
+        about = _about(one.params, _OF_TENANT)
         kept = _still_there(journal, task.params["dest"], tenant_id)
-        if kept is not None:
+        if kept is not None and kept.about == about:
             return _resumed(kept)
-        if journal.was_begun(tenant_id):
+        is_of_that_run = kept is not None or journal.was_begun(tenant_id)
+        if is_of_that_run:
             one = replace(one, params={**one.params, "force": True})
-        if one.params["force"] or not os.path.lexists(destination_for(task.params["dest"], tenant_id)):
+        if one.params["force"] or not os.path.lexists(path):
             with _written(journal):
                 journal.begin(tenant_id)
         try:
             outcome = single(one, None)
         except BaseException:
-            # A file that a killed run had named already is still that run's: it must not be in the way of the next one.
-            if not (journal.was_begun(tenant_id) and os.path.lexists(destination_for(task.params["dest"], tenant_id))):
+            # A file that the interrupted run had named already is still that run's: it must not be in the way of the next one.
+            if not (is_of_that_run and os.path.lexists(path)):
                 journal.give_up(tenant_id)
             raise
         with _written(journal):
-            journal.add(tenant_id, Entry(outcome.result))
+            journal.add(tenant_id, Entry(outcome.result, about=about))
         return outcome
 
     try:
@@ -224,7 +228,8 @@ def _journal_place(dest: str, shard: str | None) -> str:
     """
     if not is_per_tenant(dest):
         return dest
-    everyone = f"{_ALL}-{re.sub(r'[^0-9]+', '-of-', shard.strip())}" if shard else _ALL
+    part = shard_of(shard)
+    everyone = f"{_ALL}-{part.number}-of-{part.parts}" if part else _ALL
     head, tail = os.path.split(dest)
     while is_per_tenant(head):
         head, tail = os.path.split(head)

@@ -28,7 +28,7 @@ from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.file
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.fleet_file import FilePart, FleetFile
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.journal import Journal
 from ansible_collections.m365d.partner.plugins.module_utils._core.incidents.schema import normalise_incident
-from ansible_collections.m365d.partner.plugins.module_utils._core.shards import merge_shards
+from ansible_collections.m365d.partner.plugins.module_utils._core.shards import Shard, merge_shards
 from ansible_collections.m365d.partner.plugins.module_utils._ops import _fleet_output
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet import with_fleet
 from ansible_collections.m365d.partner.plugins.module_utils._ops._fleet_output import as_wanted, check_wanted, run_with_dest
@@ -113,7 +113,7 @@ class Fleet:
 
 
 WHOLE = {tenant: [0, 1, 2] for tenant in TENANTS}
-_NO_RESULT = json.dumps({"tenant_id": TENANTS[2], "end": 0, "names": None, "result": [1]}).encode() + b"\n"
+_NO_RESULT = json.dumps({"tenant_id": TENANTS[2], "end": 0, "names": None, "about": "", "result": [1]}).encode() + b"\n"
 
 
 @pytest.mark.parametrize("dest", DESTS)
@@ -164,6 +164,33 @@ def test_the_files_that_another_part_wrote_are_in_nobodys_way_and_those_of_this_
     assert fleet.content() == WHOLE
     with pytest.raises(OptionError, match="is there already"):
         fleet.run(shard="2/2")
+
+
+def test_the_same_part_has_the_same_journal_however_it_is_written(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    own = [tenant for tenant in TENANTS if Shard(2, 2).holds(tenant)]
+    fleet.breaks = {own[1]: FleetStopped("The disk is full.")}
+    with pytest.raises(FleetStopped):
+        fleet.run(shard="02/2")
+    with pytest.raises(OptionError, match="Set resume to go on"):
+        fleet.run(shard=" 2/2")
+
+
+def test_a_tenant_that_is_asked_for_something_else_when_a_run_goes_on_is_read_again(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, "{tenant_id}.ndjson")
+    fleet.breaks = {TENANTS[3]: KeyboardInterrupt()}
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run()
+    other: list[Any] = [TENANTS[0], {"tenant_id": TENANTS[1], "api": "defender"}, *TENANTS[2:]]
+    # It fails, and its file, which is of the run before, is in nobody's way.
+    fleet.breaks, fleet.seen = {TENANTS[1]: PartnerError("It is gone.", state="unknown_tenant")}, []
+    assert fleet.run(resume=True, tenants=other).result["summary"]["ok"] == 4
+    assert fleet.seen == [TENANTS[1], *TENANTS[3:]]
+    fleet.breaks, fleet.seen = {}, []
+    outcome = fleet.run(resume=True, tenants=other)
+    assert fleet.seen == [TENANTS[1]]
+    assert [entry.get("resumed", False) for entry in outcome.result["tenants"]] == [True, False, True, True, True]
+    assert fleet.content() == WHOLE
 
 
 def test_nobody_is_left_out_of_a_result_that_alone_holds_what_was_read() -> None:

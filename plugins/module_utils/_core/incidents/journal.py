@@ -24,7 +24,7 @@ from typing import Any
 
 from ..errors import OptionError
 
-_FORMAT = 1
+_FORMAT = 2
 _ENDING = ".journal"
 
 
@@ -35,11 +35,13 @@ class Entry:
     :param result: what the task returns for it.
     :param end: where its data ends in the file that the tenants share.
     :param names: the columns of its rows, where they are not fixed.
+    :param about: a fingerprint of what this tenant alone was asked for; empty where all were asked for the same.
     """
 
     result: dict[str, Any] = field(repr=False)
     end: int = 0
     names: tuple[str, ...] | None = None
+    about: str = ""
 
 
 def open_own(path: str, flags: int) -> int:
@@ -163,7 +165,7 @@ class Journal:
         """
         with self._lock:
             if not self._dry_run:
-                self._append({"tenant_id": tenant_id, "end": entry.end, "names": entry.names, "result": entry.result})
+                self._append({"tenant_id": tenant_id, "end": entry.end, "names": entry.names, "about": entry.about, "result": entry.result})
             self._entries.pop(tenant_id, None)
             self._added += 1
             self._keep_place(entry)
@@ -240,7 +242,7 @@ class Journal:
                         begun.discard(said["given_up"])
                     else:
                         names = None if said["names"] is None else tuple(said["names"])
-                        entries[said["tenant_id"]] = Entry({**said["result"]}, int(said["end"]), names)
+                        entries[said["tenant_id"]] = Entry({**said["result"]}, int(said["end"]), names, str(said["about"]))
                         begun.discard(said["tenant_id"])
                 except (ValueError, TypeError, KeyError):
                     break
