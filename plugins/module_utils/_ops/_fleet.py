@@ -45,6 +45,7 @@ _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 _SUMMED = frozenset({"tenant_id", "outcome", "complete", "count", "by_severity", "cursor"})
 # What is mostly the same for all tenants. All else is each tenant's own: to look for it would keep it a second time.
 _MOSTLY_EQUAL = frozenset({"window", "filters", "by_severity", "not_found"})
+_MOST_SEEN = 1000
 _PERCENT = re.compile(r"(\d{1,3})\s*%")
 
 # Adds up what the tenants' results say; gets the results of those that are ok.
@@ -380,8 +381,9 @@ class _Fleet:
         self._progress.add(is_ok=_state(finding) == "ok", items=items if isinstance(items, int) else None)
 
     def _once(self, value: Any) -> Any:
-        """Return the first value that is equal to this one, of those that the tenants before have."""
-        return self._seen.setdefault(repr(value), value)
+        """Return the first value that is equal to this one, of those of the tenants before. Not more are remembered than pay."""
+        text = repr(value)
+        return self._seen.get(text, value) if len(self._seen) >= _MOST_SEEN else self._seen.setdefault(text, value)
 
     def outcome(self, *, max_failed: str, totals: Totals, seconds: float, shard: dict[str, Any] | None) -> Outcome:
         """Return the outcome of the whole: each tenant's in input order, a summary, and whether too many failed."""
