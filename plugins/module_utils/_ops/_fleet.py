@@ -150,7 +150,7 @@ def _entries(params: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[
         asked = said.pop("tenant_id", None)
         tenant = requested_tenant({**params, "tenant_id": asked})
         # One text in memory, where it is written in the options as it is in the result.
-        tenant = asked if type(asked) is str and asked == tenant else tenant
+        tenant = asked if isinstance(asked, str) and asked == tenant else tenant
         credential = said.pop("credential", None)
         credential = None if credential is None else str(credential)
         if credential is not None and credential not in credentials:

@@ -495,12 +495,12 @@ def test_a_lock_that_comes_late_is_waited_for_as_long_as_a_call_may_take(
 ) -> None:
     transport, _session, _clock = scripted_transport(*issued("1"), deadline=deadline)
     bench = build(transport=transport)
-    moment, script, waited = [100.0], iter(locks), list[float]()
+    moment, script, waited = [100.0], list(locks), list[float]()
 
     @contextlib.contextmanager
     def locked(_key: CacheKey, *, wait: float) -> Iterator[bool]:
         waited.append(wait)
-        got, seconds = next(script)
+        got, seconds = script.pop(0)
         moment[0] += seconds
         yield got
 
@@ -508,7 +508,7 @@ def test_a_lock_that_comes_late_is_waited_for_as_long_as_a_call_may_take(
     monkeypatch.setattr(source_module, "time", SimpleNamespace(monotonic=lambda: moment[0]))
     # It is had with the lock and without it: better a request too many than no token.
     assert bench.get().source == "network"
-    assert next(script, None) is None
+    assert script == []
     assert waited == waits
     assert bench.slept == [0.25] * (len(locks) - 1)
 
