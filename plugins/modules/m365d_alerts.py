@@ -627,7 +627,8 @@ filters:
       sample: status eq 'new' and lastUpdateDateTime ge 2026-01-31T12:00:00.0000000Z
 window:
   description:
-    - The bounds of the time windows, fixed when the task began.
+    - The bounds of the time windows, fixed when the task began; for one of O(tenants), when its turn came, so that what changed
+      while others were read is not passed over.
   type: dict
   returned: success
   contains:

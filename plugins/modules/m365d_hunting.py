@@ -398,7 +398,7 @@ partial_reason:
   sample: "the service returns at most 100,000 rows, and the window was not divided: it uses summarize, which needs all rows at once"
 window:
   description:
-    - The window of time, fixed when the task began.
+    - The window of time, fixed when the task began; for one of O(tenants), when its turn came.
   type: dict
   returned: success
   contains:

@@ -101,8 +101,8 @@ def _is_whole(part: Mapping[str, Any], shard: Mapping[str, Any]) -> bool:
     if not all(isinstance(number, int) for number in (*numbers, *(position for group in groups for position in group))):
         return False
     if "hosts" in part:
-        entries_of = part["hosts"]
-        return "listed" not in shard and isinstance(entries_of, Mapping) and all(isinstance(one, Mapping) for one in entries_of.values())
+        hosts = part["hosts"]
+        return "listed" not in shard and isinstance(hosts, Mapping) and all(isinstance(entry, Mapping) for entry in hosts.values())
     listed = shard.get("listed", [])
     known = {tuple(group) for group in groups}
     if not isinstance(listed, list) or not all(isinstance(group, list) and tuple(group) in known for group in listed):

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from .._core.breaker import Breaker
 from .._core.budget import Budgets
 from .._core.fleet import Places
 from .._core.tenants import TenantInfo
-
-Made = TypeVar("Made")
 
 
 def _discard(_message: str) -> None:
@@ -55,13 +53,6 @@ class Task:
     budgets: Budgets | None = None
     known: TenantInfo | None = None
     shared: dict[Hashable, Any] | None = field(default=None, repr=False)
-
-    def once(self, name: str, make: Callable[[], Made]) -> Made:
-        """Return what `make` returns, for all tenants of a fleet what it returned for the first of them."""
-        if self.shared is None:
-            return make()
-        made: Made = self.shared.setdefault(name, make())
-        return made
 
 
 @dataclass(frozen=True)

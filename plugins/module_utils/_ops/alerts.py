@@ -40,7 +40,7 @@ def run(task: Task, part: FilePart | None = None) -> Outcome:
     :param part: takes the alerts for the file that the tenants of a fleet share.
     """
     params = task.params
-    query = alert_query(params, now=task.once("now", now_text))
+    query = alert_query(params, now=now_text())
     reading = _Reading(task, query)
     if params["dest"] and part is None and not is_per_tenant(params["dest"]):
         file_at(params, params["dest"]).check()

@@ -56,7 +56,7 @@ def run(task: Task, part: FilePart | None = None) -> Outcome:
     :param part: takes the rows for the file that the tenants of a fleet share.
     """
     params = task.params
-    hunt = hunt_of(params, now=task.once("moment", _now))
+    hunt = hunt_of(params, now=datetime.now(timezone.utc))
     if params["dest"] and part is None and not is_per_tenant(params["dest"]):
         _file_at(params, params["dest"]).check()
     session = open_session(task)
@@ -84,10 +84,6 @@ def run(task: Task, part: FilePart | None = None) -> Outcome:
     if not report.complete and task.places is None:
         task.warn(f"Tenant {session.tenant.tenant_id}: this is not everything: {report.reason}.")
     return Outcome(result, changed=delivery.changed)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def hunt_of(params: Mapping[str, Any], *, now: datetime) -> Hunt:
@@ -193,7 +189,7 @@ def run_all(task: Task) -> Outcome:
         # Read once: all tenants are asked the same, also where the file changes meanwhile, and a run that goes on notices that it changed.
         task = replace(task, params={**task.params, "query": _text_of_file(task.params["query_file"]), "query_file": None})
     params = task.params
-    hunt_of(params, now=_now())
+    hunt_of(params, now=datetime.now(timezone.utc))
     check_wanted(params)
     if not params["dest"]:
         return _FLEET.run(task)

@@ -41,7 +41,7 @@ def run(task: Task, part: FilePart | None = None) -> Outcome:
     :param part: takes the incidents for the file that the tenants of a fleet share.
     """
     params = task.params
-    now = task.once("now", now_text)
+    now = now_text()
     query = incident_query(params, now=now)
     incident_ids = checked_ids(params["incident_ids"])
     start = first_start(params, now=now)

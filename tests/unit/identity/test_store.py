@@ -540,9 +540,7 @@ def test_a_lock_that_was_removed_and_is_not_free_is_not_taken_anew(tmp_path: Pat
         assert got is False
 
 
-def test_a_file_system_that_does_not_tell_files_apart_counts_as_one_without_locks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_that_does_not_tell_files_apart_counts_as_one_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "samestat", lambda *_files: False)
     with FileStore(str(tmp_path)).locked("a", wait=100) as got:
         assert got is False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,14 @@ def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
 class Run:
     """One run of the operation."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Answer, check_mode: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *answers: Answer,
+        check_mode: bool = False,
+        shared: dict[Any, Any] | None = None,
+        **options: Any,
+    ) -> None:
         self.session = ScriptedSession(*answers)
         self.warnings: list[str] = []
         monkeypatch.setattr(operation, "open_session", lambda _task: _Session(self.session))
@@ -61,6 +69,7 @@ class Run:
         task = Task(
             params={**defaults, "tenant_id": TENANT, **options},
             check_mode=check_mode,
+            shared=shared,
             warn=self.warnings.append,
             deprecate=lambda message, date: self.deprecations.append((message, date)),
         )
@@ -96,6 +105,15 @@ def test_a_whole_result_says_what_was_read_how_and_whether_that_is_all(monkeypat
         "requests": 1,
     }
     assert (run.outcome.changed, run.warnings) == (False, [])
+
+
+def test_each_tenant_of_a_fleet_is_read_up_to_its_own_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Up to the beginning of the fleet, what was updated since then would be passed over: it has left the window.
+    shared: dict[Any, Any] = {}
+    for moment in (NOW, "2026-11-22T13:00:00.0000000Z"):
+        monkeypatch.setattr(operation, "now_text", partial(str, moment))
+        run = Run(monkeypatch, page(graph_incident(1), total=1), shared=shared, updated_since="24h")
+        assert run.result["window"]["updated_until"] == moment
 
 
 def test_a_severity_that_nobody_knows_is_counted_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
